@@ -1,0 +1,285 @@
+# mailmill. `make help` lists what can be made; everything made stands beneath build/.
+
+VERSION = 0.1.0
+
+# ---- where things go, for `make install` ---------------------------------------------------------
+
+PREFIX ?= /usr
+SYSCONFDIR ?= /etc
+LOCALSTATEDIR ?= /var
+DESTDIR ?=
+sbindir = $(PREFIX)/sbin
+bindir = $(PREFIX)/bin
+libexecdir = $(PREFIX)/lib/mailmill
+docdir = $(PREFIX)/share/doc/mailmill
+unitdir = $(PREFIX)/lib/systemd/system
+sysusersdir = $(PREFIX)/lib/sysusers.d
+tmpfilesdir = $(PREFIX)/lib/tmpfiles.d
+
+# ---- variants ------------------------------------------------------------------------------------
+# A variant is the same rules with another BUILD, and with what sets it apart in VARIANT_FLAGS:
+#     make BUILD=build/fault VARIANT_FLAGS=-DMAILMILL_FAULTS
+
+BUILD ?= build
+VARIANT_FLAGS ?=
+OPTIMISE ?= -O2 -D_FORTIFY_SOURCE=3
+WERROR ?=
+
+check_variant = BUILD=build/check CC=gcc
+fault_variant = BUILD=build/fault CC=gcc VARIANT_FLAGS=-DMAILMILL_FAULTS
+asan_variant = BUILD=build/asan CC=gcc OPTIMISE=-O1 \
+	VARIANT_FLAGS="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer"
+fuzz_variant = BUILD=build/fuzz CC=clang OPTIMISE=-O1 \
+	VARIANT_FLAGS="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all"
+# Without those of gcc's checks that lose sight of what a caller's struct owns; valgrind and ASan look after that.
+analyzer_variant = BUILD=build/analyzer CC=gcc VARIANT_FLAGS="-fanalyzer -Wno-analyzer-malloc-leak \
+	-Wno-analyzer-double-free -Wno-analyzer-use-of-uninitialized-value"
+
+# One short line for each step; V=1 shows the commands.
+Q = $(if $(V),,@)
+say = $(if $(V),,@echo "  $(1)" $(2))
+
+# ---- flags ---------------------------------------------------------------------------------------
+
+CC = cc
+CFLAGS ?= -g
+WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes \
+	-Wmissing-prototypes -Wformat=2 -Wcast-qual -Wundef -Wvla -Wswitch-enum
+HARDENING = -fstack-protector-strong -fstack-clash-protection -fPIE \
+	$(if $(filter x86_64 i%86,$(shell uname -m)),-fcf-protection)
+DEFINES = -D_GNU_SOURCE -DMAILMILL_VERSION='"$(VERSION)"' -DMAILMILL_LIBEXECDIR='"$(libexecdir)"' \
+	-DMAILMILL_SYSCONFDIR='"$(SYSCONFDIR)"' -DMAILMILL_LOCALSTATEDIR='"$(LOCALSTATEDIR)"'
+COMPILE = $(CC) -std=c17 $(DEFINES) -I. -I$(BUILD)/gen $(PKG_CFLAGS) $(WARNINGS) $(HARDENING) -fno-common \
+	$(OPTIMISE) $(CFLAGS) $(VARIANT_FLAGS) $(if $(WERROR),-Werror)
+LINK = $(CC) $(VARIANT_FLAGS) -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
+
+# ---- rooms ---------------------------------------------------------------------------------------
+# Each room is a folder of sources and becomes one library, main.c left out. A room may stand on those named here.
+
+rooms = common receiver processor processor/command processor/mime
+library = $(BUILD)/lib$(notdir $(1)).a
+sources = $(filter-out %/main.c,$(wildcard $(1)/*.c))
+objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(call sources,$(1)))
+stands_on = $(if $(filter common,$(1)),,$(if $(findstring /,$(1)),processor) common)
+
+# The programs, each after the room that its main.c stands in; those whose main.c is there.
+room_of = $(firstword $(subst :, ,$(1)))
+name_of = $(lastword $(subst :, ,$(1)))
+all_programs = receiver:mailmill-receiver processor:mailmill-processor processor/command:mailmill \
+	processor/mime:mailmill-mime
+programs = $(foreach pair,$(all_programs),$(if $(wildcard $(call room_of,$(pair))/main.c),$(pair)))
+program_files = $(foreach pair,$(programs),$(BUILD)/$(call name_of,$(pair)))
+libraries = $(foreach room,$(rooms),$(call library,$(room)))
+handlers = $(notdir $(wildcard processor/handlers/*))
+handler_files = $(addprefix $(BUILD)/handlers/,$(handlers))
+generated = $(BUILD)/gen/statements.h $(BUILD)/gen/schema.c
+
+.PHONY: all
+all: $(libraries) $(program_files) $(handler_files)
+
+# What pkg-config says about the libraries, found once, after those that are missing were installed. GNU make reads
+# this file again when it has made it. Goals that compile nothing do without.
+needs_nothing = clean help uninstall format demo-stop
+ifneq ($(filter-out $(needs_nothing),$(or $(MAKECMDGOALS),all)),)
+include build/packages.mk
+endif
+
+build/packages.mk: tests/packages.sh
+	@tests/packages.sh build
+	@mkdir -p build
+	@{ echo "PKG_CFLAGS := $$(pkg-config --cflags-only-I libconfuse libseccomp sqlite3)"; \
+	   echo "GMIME_CFLAGS := $$(pkg-config --cflags gmime-3.0 | sed 's/-I/-isystem /g')"; \
+	   echo "PKG_LIBS := $$(pkg-config --libs sqlite3 libconfuse libseccomp)"; \
+	   echo "GMIME_LIBS := $$(pkg-config --libs gmime-3.0)"; } > $@
+
+# Objects are made again when the flags are not those they were made with.
+flags = $(COMPILE) $(GMIME_CFLAGS)
+.PHONY: FORCE
+FORCE:
+$(BUILD)/flags: FORCE
+	@mkdir -p $(BUILD)
+	@printf '%s\n' $(call shell_quote,$(flags)) | cmp -s - $@ || printf '%s\n' $(call shell_quote,$(flags)) > $@
+shell_quote = '$(subst ','\'',$(1))'
+
+# ---- the schema, embedded ------------------------------------------------------------------------
+
+migrations = $(sort $(wildcard schema/[0-9]*.sql))
+
+$(BUILD)/gen/statements.h: schema/statements.sql schema/embed.awk
+	@mkdir -p $(@D)
+	$(call say,GEN ,$@)
+	$(Q)awk -v part=header -f schema/embed.awk schema/statements.sql > $@.new && mv $@.new $@
+
+$(BUILD)/gen/schema.c: schema/statements.sql $(migrations) schema/views.sql schema/embed.awk
+	@mkdir -p $(@D)
+	$(call say,GEN ,$@)
+	$(Q)awk -v part=source -f schema/embed.awk schema/statements.sql $(migrations) schema/views.sql > $@.new \
+		&& mv $@.new $@
+
+# ---- objects, libraries, programs ----------------------------------------------------------------
+
+# GMime is for one room only.
+$(BUILD)/obj/processor/mime/%.o: room_cflags = $(GMIME_CFLAGS)
+$(BUILD)/obj/tests/%.o: room_cflags = -DMAILMILL_SOURCE_DIR='"$(CURDIR)"' \
+	-DMAILMILL_BUILD_DIR='"$(if $(filter /%,$(BUILD)),,$(CURDIR)/)$(BUILD)"'
+
+$(BUILD)/obj/%.o: %.c $(BUILD)/flags | $(BUILD)/gen/statements.h
+	@mkdir -p $(@D)
+	$(call say,CC  ,$@)
+	$(Q)$(COMPILE) $(room_cflags) -MMD -MP -c -o $@ $<
+
+$(BUILD)/obj/schema/schema.o: $(BUILD)/gen/schema.c $(BUILD)/flags | $(BUILD)/gen/statements.h
+	@mkdir -p $(@D)
+	$(call say,CC  ,$@)
+	$(Q)$(COMPILE) -MMD -MP -c -o $@ $<
+
+# A library is made afresh, so that what left the room leaves it too.
+define room_rules
+$(call library,$(1)): $(call objects,$(1)) $(if $(filter common,$(1)),$(BUILD)/obj/schema/schema.o)
+	@rm -f $$@
+	$(call say,AR  ,$$@)
+	$(Q)ar rcs $$@ $$^
+endef
+$(foreach room,$(rooms),$(eval $(call room_rules,$(room))))
+
+define program_rules
+$(BUILD)/$(2): $(BUILD)/obj/$(1)/main.o $(foreach room,$(1) $(call stands_on,$(1)),$(call library,$(room)))
+	$(call say,LINK,$$@)
+	$(Q)$$(LINK) -o $$@ $$^ $(if $(filter processor/mime,$(1)),$$(GMIME_LIBS)) $$(PKG_LIBS)
+endef
+$(foreach pair,$(programs),$(eval $(call program_rules,$(call room_of,$(pair)),$(call name_of,$(pair)))))
+
+$(BUILD)/handlers/%: processor/handlers/%
+	@mkdir -p $(@D)
+	$(Q)install -m 755 $< $@
+
+# ---- tests ---------------------------------------------------------------------------------------
+# A test links the rooms whose headers it includes, so that a receiver test shows that the receiver stands alone.
+
+unit_tests = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
+unit_helpers = $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
+fuzz_targets = $(patsubst tests/fuzz/%.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
+
+includes = $(if $(shell grep -l '^#include "$(2)/[a-z_]*\.h"' $(1)),$(2))
+rooms_of = $(strip $(foreach room,processor/mime processor/command processor receiver,$(call includes,$(1),$(room))))
+with_ground = $(1) $(if $(findstring /,$(1)),processor) common
+libraries_for = $(foreach room,$(call with_ground,$(call rooms_of,$(1))),$(call library,$(room)))
+test_libs = $(if $(filter %/libmime.a,$^),$(GMIME_LIBS)) $(PKG_LIBS)
+
+test_objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/unit/*.c tests/fuzz/*.c))
+
+.PHONY: unit fuzzers objects test-objects
+unit: $(unit_tests)
+fuzzers: $(fuzz_targets)
+objects: $(libraries) $(foreach pair,$(programs),$(BUILD)/obj/$(call room_of,$(pair))/main.o)
+test-objects: $(test_objects)
+
+.SECONDEXPANSION:
+$(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(unit_helpers) $$(call libraries_for,tests/unit/$$*.c)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(LINK) -o $@ $^ $(test_libs) -lcmocka
+
+$(BUILD)/fuzz_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $$(call libraries_for,tests/fuzz/fuzz_$$*.c)
+	$(call say,LINK,$@)
+	$(Q)$(LINK) -fsanitize=fuzzer -o $@ $^ $(test_libs)
+
+# What a target needs to be there, installed at most once.
+build/packages-%: tests/packages.sh
+	@tests/packages.sh $*
+	@mkdir -p build
+	@touch $@
+
+.PHONY: variant-check variant-fault variant-asan variant-fuzz
+variant-check:
+	+@$(MAKE) --no-print-directory WERROR=1 $(check_variant) all unit
+variant-fault:
+	+@$(MAKE) --no-print-directory WERROR=1 $(fault_variant) all
+variant-asan:
+	+@$(MAKE) --no-print-directory WERROR=1 $(asan_variant) all unit
+variant-fuzz:
+	+@$(MAKE) --no-print-directory WERROR=1 $(fuzz_variant) objects test-objects fuzzers
+
+# The steps are in tests/check.sh; STEPS="unit smtp" runs those alone.
+.PHONY: check asan fuzz lint format demo demo-stop
+check: build/packages-check
+	+@FUZZ_SECONDS=$(or $(FUZZ_SECONDS),5) tests/check.sh $(STEPS)
+
+asan: build/packages-check
+	+@tests/check.sh asan
+
+fuzz: build/packages-check
+	+@FUZZ_SECONDS=$(or $(FUZZ_SECONDS),60) tests/check.sh fuzz
+
+lint: build/packages-lint build/gen/statements.h
+	+@$(MAKE) --no-print-directory WERROR=1 $(analyzer_variant) objects
+	tests/lint.sh
+
+c_files = $(wildcard $(foreach room,$(rooms) schema tests/unit tests/fuzz,$(room)/*.[ch]))
+format: build/packages-format
+	clang-format -i $(c_files)
+
+demo: build/packages-demo all
+	@tests/demo/run.sh
+
+demo-stop:
+	@tests/demo/run.sh stop
+
+# ---- installing ----------------------------------------------------------------------------------
+# Files of systemd/ hold the usual paths; others are put in their place on the way. What an administrator edits
+# (mailmill.conf, the xinetd file) is never overwritten and never removed.
+
+in_place = sed -e 's|/usr/sbin/mailmill|$(sbindir)/mailmill|g' -e 's|/usr/lib/mailmill|$(libexecdir)|g' \
+	-e 's|/etc/mailmill|$(SYSCONFDIR)/mailmill|g' -e 's|/var/spool/mailmill|$(LOCALSTATEDIR)/spool/mailmill|g' \
+	-e 's|/var/lib/mailmill|$(LOCALSTATEDIR)/lib/mailmill|g'
+# $(call put,FILE,FOLDER,NAME), the same for a file that may have been edited, and $(call put_programs,FILES,FOLDER).
+put = @$(call put_file,$(1),$(DESTDIR)$(2),$(3))
+put_file = echo "  $(2)/$(3)" && mkdir -p "$(2)" && $(in_place) $(1) > "$(2)/$(3).new" \
+	&& chmod 644 "$(2)/$(3).new" && mv "$(2)/$(3).new" "$(2)/$(3)"
+put_new = @if [ -e "$(DESTDIR)$(2)/$(3)" ]; then echo "  $(DESTDIR)$(2)/$(3) is there and stays"; \
+	else $(call put_file,$(1),$(DESTDIR)$(2),$(3)); fi
+put_programs = @mkdir -p "$(DESTDIR)$(2)" && install -m 755 $(1) "$(DESTDIR)$(2)" && printf '  %s\n' \
+	$(foreach program,$(notdir $(1)),"$(DESTDIR)$(2)/$(program)")
+
+.PHONY: install uninstall clean help
+install: all
+	$(call put_programs,$(BUILD)/mailmill-receiver $(BUILD)/mailmill-processor,$(sbindir))
+	$(call put_programs,$(BUILD)/mailmill,$(bindir))
+	$(call put_programs,$(BUILD)/mailmill-mime,$(libexecdir))
+	$(call put_programs,$(handler_files),$(libexecdir)/handlers)
+	$(call put,systemd/mailmill-processor.service,$(unitdir),mailmill-processor.service)
+	$(call put,systemd/mailmill.sysusers,$(sysusersdir),mailmill.conf)
+	$(call put,systemd/mailmill.tmpfiles,$(tmpfilesdir),mailmill.conf)
+	$(call put,systemd/mailmill.conf.sample,$(docdir),mailmill.conf.sample)
+	$(call put_new,systemd/mailmill.conf.sample,$(SYSCONFDIR)/mailmill,mailmill.conf)
+	$(call put_new,systemd/mailmill.xinetd,$(SYSCONFDIR)/xinetd.d,mailmill)
+
+uninstall:
+	rm -f "$(DESTDIR)$(sbindir)/mailmill-receiver" "$(DESTDIR)$(sbindir)/mailmill-processor" \
+		"$(DESTDIR)$(bindir)/mailmill" "$(DESTDIR)$(libexecdir)/mailmill-mime" \
+		$(foreach handler,$(handlers),"$(DESTDIR)$(libexecdir)/handlers/$(handler)") \
+		"$(DESTDIR)$(unitdir)/mailmill-processor.service" "$(DESTDIR)$(sysusersdir)/mailmill.conf" \
+		"$(DESTDIR)$(tmpfilesdir)/mailmill.conf" "$(DESTDIR)$(docdir)/mailmill.conf.sample"
+	@rmdir "$(DESTDIR)$(libexecdir)/handlers" "$(DESTDIR)$(libexecdir)" "$(DESTDIR)$(docdir)" 2>/dev/null || true
+	@echo "Kept: $(SYSCONFDIR)/mailmill, $(SYSCONFDIR)/xinetd.d/mailmill and the mail in $(LOCALSTATEDIR)"
+
+clean:
+	@tests/demo/run.sh stop
+	rm -rf build
+
+help:
+	@echo "make            build the programs into build/"
+	@echo "make demo       mail a question to the 8-ball on this machine and show the answer (KEEP=1: leave it running)"
+	@echo "make demo-stop  stop what make demo KEEP=1 left running"
+	@echo "make check      every test (STEPS=\"unit smtp\" runs some; tests/check.sh names them)"
+	@echo "make asan       the unit tests under ASan and UBSan"
+	@echo "make fuzz       the fuzz targets for FUZZ_SECONDS=60 each"
+	@echo "make lint       gcc -fanalyzer, clang-tidy, cppcheck, shellcheck"
+	@echo "make format     clang-format over the sources"
+	@echo "make install    into DESTDIR=, with PREFIX=/usr SYSCONFDIR=/etc LOCALSTATEDIR=/var"
+	@echo "make uninstall  the programs and units again; configuration and mail stay"
+	@echo "make clean      remove build/"
+	@echo "V=1 shows the commands. What is missing on this machine is installed by the target that needs it."
+
+.SECONDARY:
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

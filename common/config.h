@@ -1,0 +1,170 @@
+/*
+ * The configuration file: read by libconfuse, held to one table of keys, kept as plain structs.
+ *
+ * One row of the table (name, where it stands, type, default, bounds, one-line help) drives parsing, defaults,
+ * bounds, `mailmill check`, and what the manual and the sample are checked against. Reading reports every mistake it
+ * can find in one go, each with file and line:
+ *
+ *     struct config config = {0};
+ *     struct config_errors errors = {0};
+ *     if (config_load(&config, path, &errors) != 0)
+ *         print errors.list[0 .. errors.count - 1]
+ *     config_free(&config);
+ *
+ * Loading looks at the text alone. Whether programs, folders and users exist is another question, asked by
+ * `mailmill check` and by the processor at start (processor/check.h).
+ *
+ * The syntax is libconfuse's, held to what can't surprise (common/config_scan.h): a value is a word, "text" with the
+ * escapes \" \\ \n \t \$, or 'text' taken as it stands but for \' and \\; a text ends on its line; comments are
+ * those of the shell, C and C++. Nothing is expanded: libconfuse would put the environment variable for ${NAME} in
+ * quotes, here a program gets those characters.
+ */
+#ifndef COMMON_CONFIG_H
+#define COMMON_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/address.h"
+#include "common/err.h"
+
+#define CONFIG_DEFAULT_PATH "/etc/mailmill/mailmill.conf"
+
+enum {
+    CONFIG_NAME_MAX = 64,      /* bytes in a handler's name: letters, digits, - and _ */
+    CONFIG_KEY_COUNT = 27,     /* rows of the table of keys */
+    CONFIG_ERRORS_MAX = 100,   /* mistakes that are reported of one file */
+    CONFIG_FILE_MAX = 1 << 20, /* bytes of a file */
+};
+
+/* The way a handler is run: what its stdout is for. */
+enum handler_kind {
+    HANDLER_RUN,    /* kept in the attempt row only */
+    HANDLER_FILTER, /* replaces the message for the handlers after it */
+    HANDLER_REPLY,  /* mailed back */
+};
+
+enum config_unknown { UNKNOWN_REJECT, UNKNOWN_DISCARD };
+
+/* What a handler's exit code is made to mean by `exit-codes`; CONFIG_EXIT_DEFAULT leaves it to the table. */
+enum config_exit { CONFIG_EXIT_DEFAULT, CONFIG_EXIT_DONE, CONFIG_EXIT_SKIP, CONFIG_EXIT_RETRY, CONFIG_EXIT_DEAD };
+
+struct config_handler {
+    char *name;
+    enum handler_kind kind;
+    char **arguments; /* NULL-terminated; the first is the program as written, a bare name or an absolute path */
+    char *program;    /* absolute: a bare name is put behind the handler folder */
+    char *user;       /* the account it runs as; NULL: the processor's own */
+    int64_t timeout_ms;
+    unsigned concurrency;
+    int64_t retry_first_ms;
+    int64_t retry_max_ms;
+    int64_t give_up_ms;
+    uint8_t exit_codes[256];          /* enum config_exit */
+    unsigned line;                    /* where its section begins */
+    unsigned lines[CONFIG_KEY_COUNT]; /* where each of its keys stands; see config_line */
+    size_t number;                    /* counted over the whole file, from 0: what the launcher is asked for */
+    size_t route;                     /* index of its route */
+};
+
+struct config_route {
+    char *pattern;          /* as in the file, canonical: local@domain or *@domain; the route's name */
+    struct address address; /* of an exact route; for a catch-all the local part is "*" */
+    bool is_catch_all;
+    struct config_handler *handlers; /* in the order in which they run; none: mail is accepted and kept */
+    size_t handler_count;
+    unsigned line;
+};
+
+struct config {
+    char *path; /* the file it was read from */
+    char *hostname;
+    char *spool;     /* folder */
+    char *index;     /* database file */
+    char *handlers;  /* folder */
+    char *workdir;   /* folder in which each run gets a private one */
+    char *user;      /* the account the processor, and handlers without a `user`, run as when it is started by root */
+    char *log_file;  /* NULL: syslog (receiver), standard error (processor) */
+    char **sendmail; /* NULL-terminated argument list */
+    enum config_unknown unknown;
+    uint64_t max_message_size; /* bytes, as sent: CRLF line ends counted, dot-stuffing not */
+    unsigned max_recipients;
+    int64_t command_timeout_ms; /* longest wait for a command or a block of a body */
+    int64_t session_timeout_ms; /* longest session */
+    unsigned max_runs;          /* handlers running at once, all told */
+    unsigned reply_limit;       /* automatic replies to one address in an hour */
+    struct config_route *routes;
+    size_t route_count;
+    size_t handler_count;             /* of all routes */
+    unsigned lines[CONFIG_KEY_COUNT]; /* where each global key stands; see config_line */
+};
+
+/* One mistake: "FILE:LINE: what is wrong; what to do". */
+struct config_errors {
+    char (*list)[ERR_TEXT_SIZE];
+    size_t count;
+};
+
+/*
+ * Reads the file at `path`, or, in config_load_text, `text` with `path` for messages only. 0: `config` is filled and
+ * the caller's to free. -1: there are mistakes (at least one in `errors`) and `config` is empty. `errors` is the
+ * caller's to free either way.
+ */
+__attribute__((warn_unused_result)) int config_load(struct config *config, const char *path,
+                                                    struct config_errors *errors);
+__attribute__((warn_unused_result)) int config_load_text(struct config *config, const char *path, const char *text,
+                                                         struct config_errors *errors);
+void config_free(struct config *config);
+
+/*
+ * Adds a mistake found later, "FILE:LINE: " put before it (line 0: without the line). Control characters in it become
+ * question marks. Always gives -1. After CONFIG_ERRORS_MAX of them one last line says that there are more.
+ */
+int config_error(struct config_errors *errors, const char *path, unsigned line, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+void config_errors_free(struct config_errors *errors);
+
+/* The handler with this number, or NULL. */
+const struct config_handler *config_handler(const struct config *config, size_t number);
+
+/* What the value of a key is, and so how it is read and kept. */
+enum config_kind {
+    CONFIG_HOSTNAME,   /* a domain name: char * */
+    CONFIG_FOLDER,     /* an absolute path: char * */
+    CONFIG_FILE,       /* an absolute path that does not end in a slash: char * */
+    CONFIG_ACCOUNT,    /* a user's name: char * */
+    CONFIG_COMMAND,    /* a program and its arguments: char **, NULL-terminated */
+    CONFIG_EXIT_CODES, /* "CODE=MEANING", ...: uint8_t[256] */
+    CONFIG_SIZE,       /* uint64_t */
+    CONFIG_DURATION,   /* int64_t milliseconds */
+    CONFIG_NUMBER,     /* unsigned */
+    CONFIG_CHOICE,     /* an enum, in the order of `choices` */
+    CONFIG_SECTION,
+    CONFIG_KIND_COUNT,
+};
+
+/* A row of the table, for help, manuals and checks. */
+struct config_key {
+    const char *section; /* where it stands: "" (global), "route" or "handler" */
+    const char *name;
+    const char *type;         /* in a word: name, path, list, size, duration, number, choice, section */
+    const char *default_text; /* as it would be written in the file, without quotes; NULL: none */
+    const char *help;
+    enum config_kind kind;
+    const char *least, *most; /* bounds, written as values are; NULL: none */
+    const char *choices;      /* "reject discard" */
+    size_t offset;            /* of its field in struct config or struct config_handler */
+};
+const struct config_key *config_keys(size_t *count);
+
+/* The line of a key, out of the `lines` of a configuration (section "") or a handler; 0 when the file does not name
+ * it. */
+unsigned config_line(const unsigned lines[static CONFIG_KEY_COUNT], const char *section, const char *name);
+
+/* "25M" (K, M, G of 1024) to bytes, "5m" (s, m, h, d; a bare number is seconds) to milliseconds. -1: not such text.
+ */
+__attribute__((warn_unused_result)) int config_parse_size(const char *text, uint64_t *bytes);
+__attribute__((warn_unused_result)) int config_parse_duration(const char *text, int64_t *milliseconds);
+
+#endif

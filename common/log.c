@@ -1,0 +1,162 @@
+#include "common/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+
+/* A process has one log; this is the only state that a module here keeps for itself. */
+static struct {
+    const char *program;
+    enum log_target target;
+    int file; /* -1: none */
+    log_sink *sink;
+    void *sink_context;
+} destination = {.program = "mailmill", .target = LOG_TO_STDERR, .file = -1};
+
+void log_open(const char *program, enum log_target target, const char *file)
+{
+    destination.program = program;
+    destination.target = target;
+    if (target == LOG_TO_SYSLOG)
+        openlog(program, LOG_PID | LOG_NDELAY, LOG_MAIL); /* now: a sandbox may forbid it later */
+    if (destination.file >= 0)
+        (void)close(destination.file);
+    destination.file = -1;
+    if (file == NULL)
+        return;
+    destination.file = open(file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0660);
+    if (destination.file < 0)
+        log_say(LOG_ERR, "cannot open the log file %s: %s", file, strerror(errno));
+}
+
+void log_redirect(log_sink *sink, void *context)
+{
+    destination.sink = sink;
+    destination.sink_context = context;
+}
+
+/* One write a line, so that several processes mix none. A log that cannot be written has nowhere to say so. */
+static void write_line(int fd, const char *head, struct span text)
+{
+    char storage[LOG_LINE_SIZE + 128];
+    struct buf line = buf_over(storage, sizeof storage);
+
+    buf_put_text(&line, head);
+    buf_put(&line, text);
+    buf_put_byte(&line, '\n');
+    if (write(fd, line.data, line.size) < 0)
+        return;
+}
+
+static void emit(int level, struct span text)
+{
+    char head[96];
+    char time_text[CLOCK_ISO8601_SIZE];
+
+    if (destination.sink != NULL) {
+        destination.sink(destination.sink_context, level, text);
+    } else if (destination.file >= 0) {
+        clock_iso8601(clock_now_ms(), time_text);
+        snprintf(head, sizeof head, "%s %s[%d]: ", time_text, destination.program, (int)getpid());
+        write_line(destination.file, head, text);
+    } else if (destination.target == LOG_TO_SYSLOG) {
+        syslog(level, "%.*s", (int)text.size, text.data);
+    } else if (getenv("JOURNAL_STREAM") != NULL) {
+        snprintf(head, sizeof head, "<%d>", level);
+        write_line(STDERR_FILENO, head, text);
+    } else {
+        snprintf(head, sizeof head, "%s: ", destination.program);
+        write_line(STDERR_FILENO, head, text);
+    }
+}
+
+/* What is escaped in a value; in words of our own, and in a line that was cleaned before, a quote is only a quote. */
+static const char in_value[] = "\\\"";
+static const char in_words[] = "\\";
+static const char in_clean_line[] = "";
+
+/* Stops where the line is full: what came behind a gap would be read as if it stood there. */
+static void put_clean(struct buf *buf, struct span text, const char *escaped)
+{
+    for (size_t i = 0; i < text.size && !buf->overflowed; i++) {
+        unsigned char byte = (unsigned char)text.data[i];
+
+        if (byte < ' ' || byte > '~' || strchr(escaped, byte) != NULL)
+            buf_printf(buf, "\\x%02x", byte);
+        else
+            buf_put_byte(buf, (char)byte);
+    }
+}
+
+static bool needs_quotes(struct span value)
+{
+    return value.size == 0 || span_find(value, ' ') < value.size || span_find(value, '"') < value.size ||
+           span_find(value, '=') < value.size;
+}
+
+void log_start(struct log_line *line, int level, const char *what)
+{
+    line->level = level;
+    line->buf = buf_over(line->storage, sizeof line->storage);
+    buf_put_text(&line->buf, what);
+}
+
+void log_text(struct log_line *line, const char *key, struct span value)
+{
+    const char *quote = needs_quotes(value) ? "\"" : "";
+
+    if (!line->buf.overflowed)
+        buf_printf(&line->buf, " %s=%s", key, quote);
+    put_clean(&line->buf, value, in_value);
+    if (!line->buf.overflowed)
+        buf_put_text(&line->buf, quote);
+}
+
+void log_number(struct log_line *line, const char *key, int64_t value)
+{
+    if (!line->buf.overflowed)
+        buf_printf(&line->buf, " %s=%lld", key, (long long)value);
+}
+
+void log_end(struct log_line *line)
+{
+    if (line->buf.overflowed) {
+        size_t room = line->buf.capacity - 1;
+
+        if (line->buf.size > room - 3)
+            line->buf.size = room - 3;
+        line->buf.overflowed = false;
+        buf_put_text(&line->buf, "...");
+    }
+    emit(line->level, buf_span(&line->buf));
+}
+
+void log_say(int level, const char *format, ...)
+{
+    char text[LOG_LINE_SIZE + 1]; /* one more than fits into a line, so that a line cut here shows it */
+    struct log_line line;
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    log_start(&line, level, "");
+    put_clean(&line.buf, span_text(text), in_words);
+    log_end(&line);
+}
+
+void log_relay(int level, struct span text)
+{
+    struct log_line line;
+
+    log_start(&line, level & LOG_PRIMASK, "");
+    put_clean(&line.buf, text, in_clean_line);
+    log_end(&line);
+}

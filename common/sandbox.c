@@ -1,0 +1,278 @@
+#include "common/sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/landlock.h>
+#include <linux/seccomp.h>
+#include <seccomp.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* ---- Landlock. Its numbers are the kernel's for good; headers of an older system lack the later ones. ---- */
+
+enum {
+    FS_TRUNCATE_SINCE = 3,
+    NET_SINCE = 4,
+    FS_IOCTL_SINCE = 5,
+    SCOPE_SINCE = 6,
+};
+
+#define FS_EXECUTE (UINT64_C(1) << 0)
+#define FS_WRITE_FILE (UINT64_C(1) << 1)
+#define FS_READ_FILE (UINT64_C(1) << 2)
+#define FS_READ_DIR (UINT64_C(1) << 3)
+#define FS_REMOVE_FILE (UINT64_C(1) << 5)
+#define FS_MAKE_REG (UINT64_C(1) << 8)
+#define FS_REFER (UINT64_C(1) << 13)
+#define FS_TRUNCATE (UINT64_C(1) << 14)
+#define FS_FIRST_VERSION ((UINT64_C(1) << 13) - 1)
+#define FS_IOCTL_DEV (UINT64_C(1) << 15)
+#define NET_BIND_AND_CONNECT UINT64_C(3)
+#define SCOPE_SOCKETS_AND_SIGNALS UINT64_C(3)
+
+/* struct landlock_ruleset_attr of a recent kernel; an older one takes as much of it as it knows. */
+struct ruleset_attributes {
+    uint64_t fs;
+    uint64_t net;
+    uint64_t scoped;
+};
+
+static const uint64_t rights_of[] = {
+    [SANDBOX_CREATE_AND_REMOVE] = FS_MAKE_REG | FS_WRITE_FILE | FS_REMOVE_FILE | FS_REFER,
+    [SANDBOX_RENAME_INTO] = FS_MAKE_REG | FS_REFER,
+    [SANDBOX_READ_AND_WRITE] =
+        FS_READ_FILE | FS_READ_DIR | FS_WRITE_FILE | FS_MAKE_REG | FS_REMOVE_FILE | FS_TRUNCATE,
+};
+
+int sandbox_landlock_version(void)
+{
+    long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+
+    return version < 0 ? 0 : (int)version;
+}
+
+static uint64_t handled_fs(int version)
+{
+    uint64_t handled = FS_FIRST_VERSION;
+
+    if (version >= 2)
+        handled |= FS_REFER;
+    if (version >= FS_TRUNCATE_SINCE)
+        handled |= FS_TRUNCATE;
+    if (version >= FS_IOCTL_SINCE)
+        handled |= FS_IOCTL_DEV;
+    return handled;
+}
+
+static int create_ruleset(int version, uint64_t fs)
+{
+    struct ruleset_attributes attributes = {.fs = fs};
+    size_t size = sizeof attributes.fs;
+
+    if (version >= NET_SINCE) {
+        attributes.net = NET_BIND_AND_CONNECT;
+        size += sizeof attributes.net;
+    }
+    if (version >= SCOPE_SINCE) {
+        attributes.scoped = SCOPE_SOCKETS_AND_SIGNALS;
+        size += sizeof attributes.scoped;
+    }
+    return (int)syscall(SYS_landlock_create_ruleset, &attributes, size, 0);
+}
+
+static int add_folder(int ruleset, uint64_t handled, const struct sandbox_folder *folder, struct err *err)
+{
+    struct landlock_path_beneath_attr rule = {.allowed_access = rights_of[folder->rights] & handled};
+    long status;
+
+    rule.parent_fd = open(folder->path, O_PATH | O_CLOEXEC);
+    if (rule.parent_fd < 0)
+        return err_system(err, "opening %s", folder->path);
+    status = syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
+    if (status != 0)
+        err_system(err, "Landlock rule for %s", folder->path);
+    (void)close(rule.parent_fd);
+    return status == 0 ? 0 : -1;
+}
+
+static int prepare_landlock(struct sandbox *sandbox, const struct sandbox_folder *folders, size_t count,
+                            struct err *err)
+{
+    int version = sandbox_landlock_version();
+    uint64_t handled = handled_fs(version);
+
+    /* The first version forbids every rename between folders, which a spool lives by. */
+    if (version == 0 || (version == 1 && count > 0))
+        return 0;
+    sandbox->ruleset = create_ruleset(version, handled);
+    if (sandbox->ruleset < 0)
+        return err_system(err, "Landlock ruleset");
+    for (size_t i = 0; i < count; i++)
+        if (folders[i].path != NULL && add_folder(sandbox->ruleset, handled, &folders[i], err) != 0)
+            return -1;
+    return 0;
+}
+
+/* ---- seccomp ---- */
+
+/*
+ * The runtime of AddressSanitizer lives in the same process and makes calls of its own. Builds for tests that have it
+ * allow them to every profile, and do not limit its address space, of which it reserves terabytes; none of the calls
+ * opens, starts or reaches anything. Other builds allow what a profile lists, and nothing else.
+ */
+#ifdef __SANITIZE_ADDRESS__ /* gcc's way to say so, and clang's */
+#define ADDRESS_SANITIZER
+#elif defined __has_feature
+#if __has_feature(address_sanitizer)
+#define ADDRESS_SANITIZER
+#endif
+#endif
+
+static const struct sandbox_call sanitizer_calls[] = {
+#ifdef ADDRESS_SANITIZER
+    {.name = "mmap"},
+    {.name = "munmap"},
+    {.name = "mremap"},
+    {.name = "mprotect"},
+    {.name = "madvise"},
+    {.name = "futex"},
+    {.name = "sched_yield"},
+    {.name = "getpid"},
+    {.name = "gettid"},
+    {.name = "sigaltstack"},
+    {.name = "rt_sigaction"},
+    {.name = "rt_sigprocmask"},
+    {.name = "clock_gettime"},
+    {.name = "write"},                                                  /* what it found ... */
+    {.name = "ioctl", .compare = true, .argument = 1, .value = TCGETS}, /* ... in colour on a terminal */
+    {.name = "exit_group"},
+#endif
+    {0},
+};
+enum { HAS_SANITIZER = sizeof sanitizer_calls / sizeof sanitizer_calls[0] > 1 };
+
+bool sandbox_has_seccomp(void)
+{
+    uint32_t action = SECCOMP_RET_KILL_PROCESS;
+
+    return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
+}
+
+static int add_call(scmp_filter_ctx context, const struct sandbox_call *call, struct err *err)
+{
+    int number = seccomp_syscall_resolve_name(call->name);
+    struct scmp_arg_cmp compare = {.arg = call->argument, .op = SCMP_CMP_EQ, .datum_a = call->value};
+    int status;
+
+    if (number == __NR_SCMP_ERROR)
+        return err_set(err, ERR_BUG, "unknown system call %s in a sandbox profile", call->name);
+    status = seccomp_rule_add_array(context, SCMP_ACT_ALLOW, number, call->compare ? 1 : 0, &compare);
+    return status == 0 ? 0 : err_set(err, ERR_BUG, "seccomp rule for %s: error %d", call->name, -status);
+}
+
+/* Takes the finished program out of libseccomp, so that loading it needs no library and no memory. */
+static int export_filter(scmp_filter_ctx context, struct sandbox *sandbox, struct err *err)
+{
+    int fd = memfd_create("seccomp", MFD_CLOEXEC);
+    struct stat status;
+
+    if (fd < 0)
+        return err_system(err, "memfd_create");
+    if (seccomp_export_bpf(context, fd) != 0 || fstat(fd, &status) != 0) {
+        (void)close(fd);
+        return err_set(err, ERR_TEMPORARY, "cannot export the seccomp filter");
+    }
+    sandbox->filter_size = (size_t)status.st_size;
+    sandbox->filter = malloc(sandbox->filter_size);
+    if (sandbox->filter == NULL || pread(fd, sandbox->filter, sandbox->filter_size, 0) != status.st_size)
+        err_system(err, "reading the seccomp filter");
+    (void)close(fd);
+    return err->kind == ERR_NONE ? 0 : -1;
+}
+
+static int add_calls(scmp_filter_ctx context, const struct sandbox_call *calls, struct err *err)
+{
+    for (; calls->name != NULL; calls++)
+        if (add_call(context, calls, err) != 0)
+            return -1;
+    return 0;
+}
+
+static int prepare_seccomp(struct sandbox *sandbox, struct err *err)
+{
+    /* A call that is not on the list ends the process at once: nothing goes on after a surprise. */
+    scmp_filter_ctx context = seccomp_init(SCMP_ACT_KILL_PROCESS);
+    int status = -1;
+
+    if (context == NULL)
+        return err_set(err, ERR_TEMPORARY, "no memory for a seccomp filter");
+    if (add_calls(context, sandbox->profile->calls, err) == 0 && add_calls(context, sanitizer_calls, err) == 0)
+        status = export_filter(context, sandbox, err);
+    seccomp_release(context);
+    return status;
+}
+
+int sandbox_prepare(struct sandbox *sandbox, const struct sandbox_profile *profile,
+                    const struct sandbox_folder *folders, size_t folder_count, struct err *err)
+{
+    *sandbox = (struct sandbox){.profile = profile, .ruleset = -1};
+    err->kind = ERR_NONE;
+    if (prepare_landlock(sandbox, folders, folder_count, err) != 0 ||
+        (profile->calls != NULL && prepare_seccomp(sandbox, err) != 0)) {
+        sandbox_free(sandbox);
+        return err_prefix(err, "preparing the %s's sandbox", profile->name);
+    }
+    return 0;
+}
+
+static int limit(int resource, rlim_t value)
+{
+    struct rlimit limit = {value, value};
+
+    return setrlimit((__rlimit_resource_t)resource, &limit);
+}
+
+static int apply_limits(const struct sandbox_profile *profile)
+{
+    if (limit(RLIMIT_CORE, 0) != 0)
+        return -1;
+    if (profile->file_size_max != UINT64_MAX && limit(RLIMIT_FSIZE, profile->file_size_max) != 0)
+        return -1;
+    if (profile->memory_max != 0 && !HAS_SANITIZER && limit(RLIMIT_AS, profile->memory_max) != 0)
+        return -1;
+    if (profile->no_processes && limit(RLIMIT_NPROC, 0) != 0)
+        return -1;
+    return profile->descriptors_max == 0 ? 0 : limit(RLIMIT_NOFILE, profile->descriptors_max);
+}
+
+int sandbox_apply(const struct sandbox *sandbox, struct err *err)
+{
+    struct sock_fprog program = {.len = (unsigned short)(sandbox->filter_size / sizeof(struct sock_filter)),
+                                 .filter = sandbox->filter};
+
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+        return err_system(err, "no_new_privs");
+    if (sandbox->ruleset >= 0 && syscall(SYS_landlock_restrict_self, sandbox->ruleset, 0) != 0)
+        return err_system(err, "applying the %s's Landlock rules", sandbox->profile->name);
+    if (apply_limits(sandbox->profile) != 0)
+        return err_system(err, "limiting the %s's resources", sandbox->profile->name);
+    /* Last, as the calls above are not on its list. */
+    if (sandbox->filter != NULL && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+        return err_system(err, "applying the %s's seccomp filter", sandbox->profile->name);
+    return 0;
+}
+
+void sandbox_free(struct sandbox *sandbox)
+{
+    free(sandbox->filter);
+    if (sandbox->profile != NULL && sandbox->ruleset >= 0)
+        (void)close(sandbox->ruleset);
+    *sandbox = (struct sandbox){.ruleset = -1};
+}

@@ -1,0 +1,205 @@
+#include "common/spool.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/fault.h"
+
+/* Gives an open folder, making it first where that is asked for. */
+static int open_folder(int parent, const char *name, bool create, const char *path, struct err *err)
+{
+    int fd;
+
+    if (create && mkdirat(parent, name, 0770) != 0 && errno != EEXIST)
+        return err_system(err, "making the folder %s in %s", name, path);
+    fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return err_system(err, "opening the folder %s in %s", name, path);
+    return fd;
+}
+
+int spool_open(struct spool *spool, const char *path, bool create, struct err *err)
+{
+    *spool = (struct spool){.path = path, .root = -1, .tmp = -1, .new = -1, .cur = -1, .is_open = true};
+    spool->root = open_folder(AT_FDCWD, path, create, "the spool", err);
+    if (spool->root >= 0)
+        spool->tmp = open_folder(spool->root, "tmp", create, path, err);
+    if (spool->tmp >= 0)
+        spool->new = open_folder(spool->root, "new", create, path, err);
+    if (spool->new >= 0)
+        spool->cur = open_folder(spool->root, "cur", create, path, err);
+    if (spool->cur >= 0)
+        return 0;
+    spool_close(spool);
+    return -1;
+}
+
+void spool_close(struct spool *spool)
+{
+    int fds[] = {spool->root, spool->tmp, spool->new, spool->cur};
+
+    for (size_t i = 0; spool->is_open && i < sizeof fds / sizeof fds[0]; i++)
+        if (fds[i] >= 0)
+            (void)close(fds[i]);
+    *spool = (struct spool){0};
+}
+
+int spool_create(const struct spool *spool, const char *id, struct err *err)
+{
+    int fd = -1;
+
+    if (!FAULT_ERRNO("spool-create"))
+        fd = openat(spool->tmp, id, O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+    if (fd < 0)
+        return err_system(err, "making %s/tmp/%s", spool->path, id);
+    FAULT_POINT("spool-created");
+    return fd;
+}
+
+int spool_commit(const struct spool *spool, const char *id, int fd, struct err *err)
+{
+    FAULT_POINT("spool-before-fsync");
+    if (FAULT_ERRNO("spool-fsync") || fsync(fd) != 0)
+        return err_system(err, "flushing %s/tmp/%s", spool->path, id);
+    FAULT_POINT("spool-before-rename");
+    /* NOREPLACE: should two messages ever draw the same ID, the second is refused and not the first one lost. */
+    if (FAULT_ERRNO("spool-rename") || renameat2(spool->tmp, id, spool->new, id, RENAME_NOREPLACE) != 0)
+        return err_system(err, "moving %s to new/ in %s", id, spool->path);
+    FAULT_POINT("spool-after-rename");
+    /* Without this the file's contents would survive a power cut, but perhaps not its name. */
+    if (FAULT_ERRNO("spool-fsync-folder") || fsync(spool->new) != 0)
+        return err_system(err, "flushing the folder %s/new", spool->path);
+    FAULT_POINT("spool-committed");
+    return 0;
+}
+
+void spool_discard(const struct spool *spool, const char *id)
+{
+    /* What is left behind in tmp/ is no message; it only takes room until it is cleared away by age. */
+    (void)unlinkat(spool->tmp, id, 0);
+}
+
+/* Is this the name of a file in cur/ that belongs to the message? ID alone, or with flags behind ":2,". */
+static bool belongs_to(const char *name, const char *id)
+{
+    return strncmp(name, id, ID_LENGTH) == 0 && (name[ID_LENGTH] == '\0' || name[ID_LENGTH] == ':') &&
+           strlen(name) < SPOOL_NAME_SIZE;
+}
+
+static bool place_at(struct spool_place *place, int folder, const char *name)
+{
+    place->folder = folder;
+    snprintf(place->name, sizeof place->name, "%s", name);
+    return faccessat(folder, place->name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* A mail reader may have changed the flags: look through the whole folder. */
+static int search_cur(const struct spool *spool, const char *id, struct spool_place *place, struct err *err)
+{
+    int fd = openat(spool->cur, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+    struct dirent *entry;
+    int found = 0;
+
+    if (folder == NULL) {
+        if (fd >= 0)
+            (void)close(fd);
+        return err_system(err, "reading %s/cur", spool->path);
+    }
+    while (found == 0 && (errno = 0, entry = readdir(folder)) != NULL)
+        if (belongs_to(entry->d_name, id))
+            found = place_at(place, spool->cur, entry->d_name) ? 1 : 0;
+    /* A folder that could not be read to its end says nothing about what is not there. */
+    if (found == 0 && errno != 0)
+        found = err_system(err, "reading %s/cur", spool->path);
+    (void)closedir(folder);
+    return found;
+}
+
+int spool_find(const struct spool *spool, const char *id, struct spool_place *place, struct err *err)
+{
+    static const char *const usual[] = {":2,S", ":2,F", ":2,"};
+    char name[SPOOL_NAME_SIZE];
+
+    if (place_at(place, spool->new, id))
+        return 1;
+    for (size_t i = 0; i < sizeof usual / sizeof usual[0]; i++) {
+        snprintf(name, sizeof name, "%.*s%s", ID_LENGTH, id, usual[i]);
+        if (place_at(place, spool->cur, name))
+            return 1;
+    }
+    return search_cur(spool, id, place, err);
+}
+
+int spool_open_message(const struct spool *spool, const char *id, struct err *err)
+{
+    struct spool_place place;
+    int found = spool_find(spool, id, &place, err);
+    int fd;
+
+    if (found < 0)
+        return -1;
+    if (found == 0)
+        return err_set(err, ERR_PERMANENT, "the file of message %s is not in the spool %s", id, spool->path);
+    fd = openat(place.folder, place.name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return err_system(err, "opening %s in %s", place.name, spool->path);
+    return fd;
+}
+
+int spool_finish(const struct spool *spool, const char *id, char flag, struct err *err)
+{
+    struct spool_place place;
+    char name[SPOOL_NAME_SIZE];
+    char flags[] = {flag, '\0'};
+    int found = spool_find(spool, id, &place, err);
+
+    if (found < 0)
+        return -1;
+    if (found == 0)
+        return err_set(err, ERR_PERMANENT, "the file of message %s is not in the spool %s", id, spool->path);
+    snprintf(name, sizeof name, "%.*s:2,%s", ID_LENGTH, id, flags);
+    if (place.folder == spool->cur && strcmp(place.name, name) == 0)
+        return 0;
+    FAULT_POINT("spool-before-finish");
+    if (renameat(place.folder, place.name, spool->cur, name) != 0)
+        return err_system(err, "moving %s to cur/%s in %s", place.name, name, spool->path);
+    FAULT_POINT("spool-finished");
+    if (fsync(spool->cur) != 0)
+        return err_system(err, "flushing the folder %s/cur", spool->path);
+    return 0;
+}
+
+int spool_each_new(const struct spool *spool, spool_visit *visit, void *context, struct err *err)
+{
+    int fd = openat(spool->new, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+    struct dirent *entry;
+    int result = 0;
+
+    if (folder == NULL) {
+        err_system(err, "reading %s/new", spool->path);
+        if (fd >= 0)
+            (void)close(fd);
+        return -1;
+    }
+    while (result == 0 && (errno = 0, entry = readdir(folder)) != NULL)
+        if (entry->d_name[0] != '.')
+            result = visit(context, entry->d_name, err);
+    if (result == 0 && errno != 0)
+        result = err_system(err, "reading %s/new", spool->path);
+    (void)closedir(folder);
+    return result;
+}
+
+int spool_wake(const struct spool *spool, struct err *err)
+{
+    if (utimensat(spool->root, "new", NULL, 0) != 0)
+        return err_system(err, "touching %s/new", spool->path);
+    return 0;
+}

@@ -1,0 +1,79 @@
+/*
+ * The spool: a Maildir whose files are messages, each opened by its trace block. The file is the truth; the index is
+ * made from it.
+ *
+ *     spool_open(&spool, path, true, &err);
+ *     fd = spool_create(&spool, id, &err);          tmp/ID, append only
+ *     write(fd, ...);
+ *     spool_commit(&spool, id, fd, &err);           new/ID: from here on the message is ours
+ *     ...
+ *     spool_finish(&spool, id, 'S', &err);          cur/ID:2,S
+ *     spool_close(&spool);
+ *
+ * Everything is done relative to three folder descriptors, so that a path changed under us changes nothing.
+ * Source: maildir(5) of qmail.
+ */
+#ifndef COMMON_SPOOL_H
+#define COMMON_SPOOL_H
+
+#include <stdbool.h>
+
+#include "common/err.h"
+#include "common/id.h"
+
+enum { SPOOL_NAME_SIZE = 64 }; /* of a file within a folder: ID, ":2," and flags */
+
+struct spool {
+    const char *path; /* borrowed */
+    int root, tmp, new, cur;
+    bool is_open;
+};
+
+/* Opens the folders; with `create`, makes those that are missing (mode 0770, the last part of `path` included). */
+__attribute__((warn_unused_result)) int spool_open(struct spool *spool, const char *path, bool create,
+                                                   struct err *err);
+void spool_close(struct spool *spool);
+
+/* Makes tmp/ID (mode 0640) and gives a descriptor that only appends; the caller closes it. -1 on failure. */
+__attribute__((warn_unused_result)) int spool_create(const struct spool *spool, const char *id, struct err *err);
+
+/*
+ * Makes what was written durable and moves it to new/: fsync of the file, rename, fsync of the folder. When it
+ * returns 0 the message will survive a power cut. A file of that name already in new/ is never replaced.
+ */
+__attribute__((warn_unused_result)) int spool_commit(const struct spool *spool, const char *id, int fd,
+                                                     struct err *err);
+
+/* Removes tmp/ID; nothing there is fine. */
+void spool_discard(const struct spool *spool, const char *id);
+
+/* Where a message lies. */
+struct spool_place {
+    int folder;                 /* spool.new or spool.cur */
+    char name[SPOOL_NAME_SIZE]; /* within it; cur/ names carry flags */
+};
+
+/* Finds a message's file in new/ or cur/, whatever its flags. 1 found, 0 not there, -1 error. */
+__attribute__((warn_unused_result)) int spool_find(const struct spool *spool, const char *id,
+                                                   struct spool_place *place, struct err *err);
+
+/* Opens a message for reading, wherever it lies. -1 when missing (permanent) or unreadable. */
+__attribute__((warn_unused_result)) int spool_open_message(const struct spool *spool, const char *id,
+                                                           struct err *err);
+
+/* Moves a message to cur/ with one flag ('S', 'F', or 0 for none), durably. Already there with that flag is fine. */
+__attribute__((warn_unused_result)) int spool_finish(const struct spool *spool, const char *id, char flag,
+                                                     struct err *err);
+
+/*
+ * Calls `visit` with the name of each file in new/ (hidden ones left out), in no order. A visit that returns -1 ends
+ * the walk, which then returns -1.
+ */
+typedef int spool_visit(void *context, const char *name, struct err *err);
+__attribute__((warn_unused_result)) int spool_each_new(const struct spool *spool, spool_visit *visit, void *context,
+                                                       struct err *err);
+
+/* Wakes the processor if it runs: it watches new/, and a touch of the folder is an event. */
+__attribute__((warn_unused_result)) int spool_wake(const struct spool *spool, struct err *err);
+
+#endif

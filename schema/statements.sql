@@ -1,0 +1,228 @@
+-- Every statement of the programs, by name. The build makes `enum statement` of the names (STATEMENT_MESSAGE_ADD ...).
+
+-- name: begin
+BEGIN IMMEDIATE;
+
+-- name: commit
+COMMIT;
+
+-- name: message_add
+INSERT INTO message (id, received_ms, sender, client_address, client_helo, client_protocol, tls, size_bytes)
+VALUES (:id, :received_ms, :sender, :client_address, :client_helo, :client_protocol, :tls, :size_bytes)
+ON CONFLICT (id) DO NOTHING;
+
+-- name: recipient_add
+INSERT INTO recipient (message_id, position, address) VALUES (:message_id, :position, :address)
+ON CONFLICT DO NOTHING;
+
+-- name: message_is_queued
+SELECT queued_ms IS NOT NULL FROM message WHERE id = :id;
+
+-- name: message_unqueued
+SELECT id FROM message WHERE queued_ms IS NULL ORDER BY id LIMIT :limit;
+
+-- name: message_set_headers
+UPDATE message
+   SET subject = :subject, header_from = :from, header_to = :to, header_date = :date, header_reply_to = :reply_to,
+       header_message_id = :message_id, header_references = :references, header_list_id = :list_id,
+       no_reply = :no_reply
+ WHERE id = :id;
+
+-- name: message_set_queued
+UPDATE message SET queued_ms = :now WHERE id = :id;
+
+-- name: message_reopen
+UPDATE message SET ended_ms = NULL WHERE id = :id;
+
+-- name: message_set_ended
+UPDATE message SET ended_ms = :now WHERE id = :id;
+
+-- name: message_unended
+-- Messages that were queued, whose deliveries have all ended, and that are not marked as ended yet.
+SELECT m.id FROM message m
+ WHERE m.ended_ms IS NULL AND m.queued_ms IS NOT NULL
+   AND NOT EXISTS (SELECT 1 FROM delivery d
+                    WHERE d.message_id = m.id AND d.state IN ('pending', 'running', 'retry'));
+
+-- name: message_outcome
+-- How many of a message's deliveries there are, have not ended, and are dead.
+SELECT count(*), coalesce(sum(state IN ('pending', 'running', 'retry')), 0), coalesce(sum(state = 'dead'), 0)
+  FROM delivery WHERE message_id = :id;
+
+-- name: recipient_list
+SELECT position, address FROM recipient WHERE message_id = :message_id ORDER BY position;
+
+-- name: delivery_add
+-- A delivery that was there before is queued again: that is what a replay does.
+INSERT INTO delivery (message_id, recipient, route, handler, position, state, due_ms, queued_ms, replay)
+VALUES (:message_id, :recipient, :route, :handler, :position, 'pending', :due_ms, :now, :replay)
+ON CONFLICT (message_id, recipient, route, handler) DO UPDATE
+   SET state = 'pending', position = excluded.position, due_ms = excluded.due_ms, queued_ms = excluded.queued_ms,
+       ended_ms = NULL, attempts_before = attempts, replay = replay + 1, output = NULL, replied_to = NULL,
+       detail = '';
+
+-- name: delivery_due
+SELECT id FROM delivery
+ WHERE route = :route AND handler = :handler AND state IN ('pending', 'retry') AND due_ms <= :now
+ ORDER BY due_ms, id LIMIT 1;
+
+-- name: delivery_next_due
+SELECT min(due_ms) FROM delivery
+ WHERE route = :route AND handler = :handler AND state IN ('pending', 'retry') AND due_ms IS NOT NULL;
+
+-- name: delivery_load
+SELECT d.id, d.message_id, d.recipient, r.address, d.route, d.handler, d.position, d.attempts, d.attempts_before,
+       d.queued_ms, d.replay, d.output, m.sender, m.client_address, m.client_helo, m.client_protocol, m.tls,
+       m.subject, m.header_from, m.header_to, m.header_date, m.header_reply_to, m.header_message_id,
+       m.header_references, m.header_list_id, m.no_reply
+  FROM delivery d
+  JOIN message m ON m.id = d.message_id
+  JOIN recipient r ON r.message_id = d.message_id AND r.position = d.recipient
+ WHERE d.id = :id;
+
+-- name: delivery_start
+UPDATE delivery SET state = 'running', due_ms = NULL, attempts = attempts + 1 WHERE id = :id;
+
+-- name: delivery_end
+UPDATE delivery
+   SET state = :state, due_ms = :due_ms, ended_ms = :ended_ms, output = :output, replied_to = :replied_to,
+       detail = :detail
+ WHERE id = :id;
+
+-- name: delivery_release_next
+-- The handler after one that is done: due now.
+UPDATE delivery SET due_ms = :now
+ WHERE id = (SELECT d.id FROM delivery d
+              WHERE d.message_id = :message_id AND d.recipient = :recipient AND d.route = :route
+                AND d.position > :position AND d.state = 'pending' AND d.due_ms IS NULL
+              ORDER BY d.position LIMIT 1);
+
+-- name: delivery_skip_rest
+-- The handlers after one that said "skip" or is dead.
+UPDATE delivery SET state = 'skipped', ended_ms = :now, detail = :detail
+ WHERE message_id = :message_id AND recipient = :recipient AND route = :route AND position > :position
+   AND state = 'pending' AND due_ms IS NULL;
+
+-- name: delivery_recover
+-- What ran when the processor ended without a word is tried again.
+UPDATE delivery SET state = 'retry', due_ms = :now, detail = 'interrupted: the processor ended while it ran'
+ WHERE state = 'running';
+
+-- name: delivery_replies_since
+SELECT count(*) FROM delivery WHERE replied_to = :address AND ended_ms > :since;
+
+-- name: delivery_output_used
+-- Outputs are for handlers that are still to run.
+SELECT 1 FROM delivery d JOIN message m ON m.id = d.message_id
+ WHERE d.message_id = :message_id AND d.output = :output AND m.ended_ms IS NULL;
+
+-- name: delivery_outputs
+SELECT output FROM delivery WHERE message_id = :id AND output IS NOT NULL;
+
+-- name: delivery_forget_outputs
+UPDATE delivery SET output = NULL WHERE message_id = :id AND output IS NOT NULL;
+
+-- name: delivery_filtered
+-- What the last filter before a handler made of the message.
+SELECT output FROM delivery
+ WHERE message_id = :message_id AND recipient = :recipient AND route = :route AND position < :position
+   AND state = 'done' AND output IS NOT NULL
+ ORDER BY position DESC LIMIT 1;
+
+-- name: attempt_start
+INSERT INTO attempt (delivery_id, number, started_ms, outcome) VALUES (:delivery_id, :number, :now, 'running');
+
+-- name: attempt_end
+UPDATE attempt
+   SET ended_ms = :now, outcome = :outcome, exit_code = :exit_code, signal = :signal, detail = :detail,
+       stdout = :stdout, stderr = :stderr
+ WHERE delivery_id = :delivery_id AND number = :number;
+
+-- name: attempt_recover
+UPDATE attempt
+   SET ended_ms = :now, outcome = 'retry', detail = 'interrupted: the processor ended while it ran'
+ WHERE outcome = 'running';
+
+-- name: delivery_running
+SELECT handler FROM delivery
+ WHERE message_id = :id AND state = 'running' AND (:handler IS NULL OR handler = :handler) LIMIT 1;
+
+-- ---- the operator's command ----
+
+-- name: command_snapshot
+-- What is read until the transaction ends belongs together.
+BEGIN DEFERRED;
+
+-- name: command_messages
+-- The newest :limit messages whose IDs begin with :prefix, oldest first. A message's state is that of the delivery
+-- of which the operator has to know first. Of the filters, one that is NULL lets everything pass; :sender may be "@"
+-- and a domain; :state, :route and :handler are asked of one and the same delivery.
+SELECT * FROM (
+    SELECT * FROM (
+        SELECT m.id, m.received_ms,
+               coalesce((SELECT d.state FROM delivery d WHERE d.message_id = m.id
+                          ORDER BY CASE d.state WHEN 'running' THEN 1 WHEN 'retry' THEN 2 WHEN 'pending' THEN 3
+                                                WHEN 'dead' THEN 4 WHEN 'done' THEN 5 WHEN 'cancelled' THEN 6
+                                                ELSE 7 END
+                          LIMIT 1),
+                        CASE WHEN m.queued_ms IS NULL THEN 'received' ELSE 'kept' END) AS state,
+               m.sender, m.size_bytes, m.queued_ms, m.ended_ms, m.client_address, m.client_helo, m.client_protocol,
+               m.tls, m.subject, m.header_from, m.header_to, m.header_date, m.header_reply_to, m.header_message_id,
+               m.header_list_id, m.no_reply
+          FROM message m
+         WHERE m.id BETWEEN :prefix AND :prefix || '~' -- which sorts behind all IDs that begin so
+           AND (:sender IS NULL OR lower(m.sender) = lower(:sender)
+                OR substr(:sender, 1, 1) = '@'
+                   AND substr(lower(m.sender), -length(:sender)) = lower(:sender))) AS found
+     WHERE :state IS NULL AND :route IS NULL AND :handler IS NULL
+        OR state = :state AND state IN ('received', 'kept') AND :route IS NULL AND :handler IS NULL
+        OR EXISTS (SELECT 1 FROM delivery d
+                    WHERE d.message_id = found.id
+                      AND (:state IS NULL OR d.state = :state)
+                      AND (:route IS NULL OR lower(d.route) = lower(:route))
+                      AND (:handler IS NULL OR d.handler = :handler))
+     ORDER BY id DESC LIMIT :limit)
+ ORDER BY id;
+
+-- name: command_deliveries
+SELECT d.id, r.address, d.route, d.handler, d.state, d.due_ms, d.queued_ms, d.ended_ms, d.attempts, d.replay,
+       d.replied_to, d.detail
+  FROM delivery d
+  JOIN recipient r ON r.message_id = d.message_id AND r.position = d.recipient
+ WHERE d.message_id = :message_id
+ ORDER BY d.recipient, d.position, d.id;
+
+-- name: command_attempts
+SELECT number, started_ms, ended_ms, outcome, exit_code, signal, detail, stdout, stderr
+  FROM attempt WHERE delivery_id = :delivery_id ORDER BY number;
+
+-- name: command_message_counts
+-- All, those that the processor has not taken in, and those that have not ended.
+SELECT count(*), (SELECT count(*) FROM message WHERE queued_ms IS NULL),
+       (SELECT count(*) FROM message WHERE ended_ms IS NULL)
+  FROM message;
+
+-- name: command_handler_counts
+-- The states in the order of common/state.h.
+SELECT route, handler, sum(state = 'pending'), sum(state = 'running'), sum(state = 'retry'), sum(state = 'done'),
+       sum(state = 'dead'), sum(state = 'skipped'), sum(state = 'cancelled'),
+       min(CASE WHEN state IN ('pending', 'retry') THEN due_ms END)
+  FROM delivery GROUP BY route, handler ORDER BY route, handler;
+
+-- name: command_oldest_waiting
+SELECT id, since_ms FROM (
+    SELECT id, received_ms AS since_ms FROM message WHERE queued_ms IS NULL
+    UNION ALL
+    SELECT message_id, queued_ms FROM delivery WHERE state IN ('pending', 'running', 'retry'))
+ ORDER BY since_ms, id LIMIT 1;
+
+-- name: command_last_failures
+-- Deliveries whose last attempt failed, the latest :limit of them, oldest first.
+SELECT * FROM (
+    SELECT coalesce(a.ended_ms, d.ended_ms, d.queued_ms) AS time_ms, d.message_id, d.route, d.handler, d.state,
+           d.attempts, d.detail
+      FROM delivery d
+      LEFT JOIN attempt a ON a.delivery_id = d.id AND a.number = d.attempts
+     WHERE d.state IN ('retry', 'dead')
+     ORDER BY time_ms DESC, d.id DESC LIMIT :limit)
+ ORDER BY time_ms;

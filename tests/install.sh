@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# `tests/install.sh BUILD`: what make install puts where, that it keeps what an administrator edited, and what make
+# uninstall leaves.
+set -u
+# shellcheck source=report.sh
+. "$(dirname "$0")/report.sh"
+build=${1:-build/check}
+place=$(mktemp -d "$PWD/$build/install.XXXXXX") || exit 1
+trap 'rm -rf "$place"' EXIT
+
+# The flags of the build that is there, so that nothing is compiled again.
+run_make() {
+    make --no-print-directory BUILD="$build" CC=gcc WERROR=1 DESTDIR="$place" "$@" 2>&1
+}
+files() { (cd "$place" && find . -type f -printf '%m %P\n' | sort -k 2); }
+
+output=$(run_make install) || report "make install" "$output"
+report "make install puts everything in its place" "$(diff <(files) - <<EOT
+644 etc/mailmill/mailmill.conf
+644 etc/xinetd.d/mailmill
+755 usr/bin/mailmill
+$(for handler in processor/handlers/*; do echo "755 usr/lib/mailmill/handlers/${handler##*/}"; done)
+755 usr/lib/mailmill/mailmill-mime
+644 usr/lib/systemd/system/mailmill-processor.service
+644 usr/lib/sysusers.d/mailmill.conf
+644 usr/lib/tmpfiles.d/mailmill.conf
+755 usr/sbin/mailmill-processor
+755 usr/sbin/mailmill-receiver
+644 usr/share/doc/mailmill/mailmill.conf.sample
+EOT
+)"
+report "no installed file names the place where it was built" "$(grep -rlF "$PWD" "$place/etc" "$place/usr" |
+    while read -r file; do
+        # Debugging symbols do.
+        objcopy --strip-debug "$file" "$place/stripped" 2>/dev/null || cp "$file" "$place/stripped"
+        grep -qF "$PWD" "$place/stripped" && echo "$file"
+        rm "$place/stripped"
+    done)"
+
+echo "# edited" >>"$place/etc/mailmill/mailmill.conf"
+echo "# edited" >>"$place/etc/xinetd.d/mailmill"
+output=$(run_make install)
+report "a second make install keeps what was edited" \
+    "$(for file in etc/mailmill/mailmill.conf etc/xinetd.d/mailmill; do
+        tail -n 1 "$place/$file" | grep -qx '# edited' || echo "$file was overwritten"
+    done)"
+
+output=$(run_make uninstall)
+report "make uninstall leaves the configuration alone" "$(diff <(files) - <<EOT
+644 etc/mailmill/mailmill.conf
+644 etc/xinetd.d/mailmill
+EOT
+)"
+
+output=$(run_make install SYSCONFDIR=/opt/etc LOCALSTATEDIR=/opt/var)
+report "other folders are named in the files" \
+    "$(grep -rnE '[ =](/etc|/var/spool|/var/lib)/mailmill' "$place/usr/lib/systemd" "$place/usr/lib/tmpfiles.d" "$place/opt/etc/xinetd.d")"
+
+exit "$failed"

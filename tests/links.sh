@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# `tests/links.sh BUILD`: which libraries each program brings along, and how it is hardened.
+set -u
+# shellcheck source=report.sh
+. "$(dirname "$0")/report.sh"
+build=${1:-build}
+
+# Every library that would be loaded, those of libraries too.
+loads() { ldd "$build/$1" 2>&1 | grep -E "$2"; }
+# Those that a program names itself.
+needs() { readelf -d "$build/$1" | sed -n 's/.*NEEDED.*\[\(.*\)\]/\1/p'; }
+
+for program in mailmill-receiver mailmill-processor mailmill mailmill-mime; do
+    [ -e "$build/$program" ] || { report "$program is there" "$build/$program is missing"; continue; }
+    [ $program = mailmill-mime ] || report "$program loads no GLib" "$(loads $program 'libg(lib|object|io|mime)-')"
+    report "$program names only the libraries it should" \
+        "$(needs $program | grep -vE '^(libc|libsqlite3|libconfuse|libseccomp|ld-linux.*)\.so' |
+            if [ $program = mailmill-mime ]; then grep -vE '^lib(gmime-3|glib-2|gobject-2|gio-2)\.0\.so'; else cat; fi)"
+    report "$program is position-independent, with its relocations read-only at once and no executable stack" \
+        "$(readelf -h "$build/$program" | grep -q 'DYN' || echo "not PIE"
+        readelf -lW "$build/$program" | grep -q GNU_RELRO || echo "no RELRO"
+        readelf -d "$build/$program" | grep -q 'BIND_NOW\|FLAGS_1.*NOW' || echo "lazy binding"
+        readelf -lW "$build/$program" | grep 'GNU_STACK.*RWE')"
+done
+
+exit "$failed"
