@@ -1,0 +1,400 @@
+#include "receiver/session.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/frame.h"
+#include "common/log.h"
+#include "common/route.h"
+#include "receiver/smtp.h"
+#include "receiver/wire.h"
+
+enum {
+    INPUT_SIZE = 32 * 1024,
+    OUTPUT_SIZE = 4096, /* a poll that says "writable" promises room for as much, so a write never blocks */
+    ERRORS_MAX = 10,    /* refused commands before the client is sent away */
+    DESCRIPTORS_MAX = 16,
+};
+static_assert((int)OUTPUT_SIZE >= (int)SMTP_OUTPUT_MIN, "an answer must fit");
+
+const struct sandbox_call session_calls[] = {
+    {.name = "read"},
+    {.name = "write"},
+    {.name = "poll"},
+    {.name = "ppoll"},
+    {.name = "recvmsg"},
+    {.name = "sendmsg"},
+    {.name = "close"},
+    {.name = "clock_gettime"}, /* where the kernel's page of time is not mapped */
+    {.name = "restart_syscall"},
+    {.name = "rt_sigreturn"},
+    {.name = "exit_group"},
+    {0},
+};
+
+/* Everything the session works with. Static: the sandbox allows no memory to be asked for. */
+struct conversation {
+    const struct session *session;
+    struct smtp_policy policy;
+    struct smtp smtp;
+    struct buf output;
+    struct span input;     /* what was read and not yet looked at */
+    int64_t session_ends;  /* monotonic milliseconds */
+    int body;              /* the message's file, or -1 */
+    uint64_t body_written; /* bytes */
+    bool over;
+    char input_storage[INPUT_SIZE];
+    char output_storage[OUTPUT_SIZE];
+    char recipient_storage[WIRE_RECIPIENTS_MAX];
+    char frame_storage[WIRE_FRAME_MAX];
+};
+
+struct sandbox_profile session_profile(const struct config *config)
+{
+    return (struct sandbox_profile){
+        .name = "session",
+        .calls = session_calls,
+        .file_size_max = config->max_message_size + ENVELOPE_TRACE_MAX,
+        .descriptors_max = DESCRIPTORS_MAX,
+        .no_processes = true,
+    };
+}
+
+/* ---- the writer ---- */
+
+/* Gives false when the writer is gone: then there is nobody to receive mail for. */
+static bool tell(struct conversation *c, const struct buf *frame)
+{
+    struct err err;
+
+    if (frame_send(c->session->writer, frame, NULL, 0, &err) == 0)
+        return true;
+    c->over = true;
+    return false;
+}
+
+static void log_through_writer(void *context, int level, struct span text)
+{
+    struct conversation *c = context;
+    char storage[WIRE_LOG_MAX + 64];
+    struct buf frame = buf_over(storage, sizeof storage);
+
+    frame_start(&frame, WIRE_LOG);
+    frame_put_number(&frame, (uint64_t)level);
+    frame_put_text(&frame, span_slice(text, 0, WIRE_LOG_MAX));
+    (void)tell(c, &frame);
+}
+
+/* Waits for the writer's answer of the wanted type; the descriptor or the ID that comes with it is put where asked.
+ */
+static enum reply_failure hear(struct conversation *c, enum wire_answer wanted, int *fd, char *id)
+{
+    char storage[WIRE_ANSWER_MAX];
+    struct frame_reader answer;
+    int fds[FRAME_FDS_MAX];
+    size_t fd_count = 0;
+    uint64_t failure;
+    struct err err;
+
+    if (frame_receive(c->session->writer, storage, sizeof storage, &answer, fds, &fd_count, &err) != 1) {
+        c->over = true;
+        return FAILURE_TEMPORARY;
+    }
+    if (answer.type == wanted && fd != NULL && fd_count == 1)
+        *fd = fds[0];
+    if (answer.type == wanted && id != NULL) {
+        struct span text = frame_text(&answer, ID_LENGTH);
+        struct buf copy = buf_over(id, ID_SIZE);
+
+        buf_put(&copy, text);
+    }
+    if (answer.type == wanted)
+        return FAILURE_NONE;
+    failure = frame_number(&answer);
+    return failure > FAILURE_NONE && failure < FAILURE_COUNT ? (enum reply_failure)failure : FAILURE_TEMPORARY;
+}
+
+/* ---- the machine's events ---- */
+
+static void open_message(struct conversation *c)
+{
+    struct buf frame = buf_over(c->frame_storage, sizeof c->frame_storage);
+    enum reply_failure failure = FAILURE_TEMPORARY;
+
+    frame_start(&frame, WIRE_BEGIN);
+    frame_put_text(&frame, span_text(smtp_protocol(&c->smtp)));
+    frame_put_text(&frame, span_text(c->smtp.helo));
+    frame_put_text(&frame, span_text(c->smtp.mail.sender.text));
+    frame_put_text(&frame, buf_span(&c->smtp.recipients));
+    c->body_written = 0;
+    if (tell(c, &frame))
+        failure = hear(c, WIRE_READY, &c->body, NULL);
+    smtp_opened(&c->smtp, failure, &c->output);
+}
+
+static void append_body(struct conversation *c, struct span body)
+{
+    while (body.size > 0) {
+        ssize_t written = write(c->body, body.data, body.size);
+
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written < 0) {
+            smtp_write_failed(&c->smtp, reply_failure_of(errno));
+            return;
+        }
+        c->body_written += (uint64_t)written;
+        body = span_slice(body, (size_t)written, body.size);
+    }
+}
+
+static void close_body(struct conversation *c)
+{
+    if (c->body >= 0)
+        (void)close(c->body); /* the writer's fsync is what tells whether the bytes are safe */
+    c->body = -1;
+}
+
+static void commit_message(struct conversation *c)
+{
+    char storage[WIRE_ANSWER_MAX];
+    struct buf frame = buf_over(storage, sizeof storage);
+    enum reply_failure failure = FAILURE_TEMPORARY;
+    char id[ID_SIZE] = "";
+
+    close_body(c);
+    frame_start(&frame, WIRE_COMMIT);
+    frame_put_number(&frame, c->body_written);
+    if (tell(c, &frame))
+        failure = hear(c, WIRE_COMMITTED, NULL, id);
+    smtp_committed(&c->smtp, failure, id, &c->output);
+}
+
+static void report_rejection(struct conversation *c)
+{
+    struct buf frame = buf_over(c->frame_storage, sizeof c->frame_storage);
+
+    frame_start(&frame, WIRE_REJECTED);
+    frame_put_text(&frame, c->smtp.rejection.recipient);
+    frame_put_text(&frame, c->smtp.rejection.reply_text);
+    frame_put_text(&frame, span_text(c->smtp.helo));
+    frame_put_text(&frame, span_text(c->smtp.mail.sender.text));
+    (void)tell(c, &frame);
+}
+
+static void discard_message(struct conversation *c)
+{
+    char storage[WIRE_ANSWER_MAX];
+    struct buf frame = buf_over(storage, sizeof storage);
+
+    close_body(c);
+    frame_start(&frame, WIRE_DISCARD);
+    (void)tell(c, &frame);
+}
+
+static void report_discarded(struct conversation *c)
+{
+    struct log_line line;
+
+    log_start(&line, LOG_INFO, "discarded");
+    log_text(&line, "from", span_text(c->smtp.mail.sender.text));
+    log_number(&line, "recipients", c->smtp.discarded_count);
+    log_end(&line);
+}
+
+/* ---- the client ---- */
+
+/* Waits until the client can be read or written, or a deadline passes. 1 ready, 0 too late, -1 the client is gone. */
+static int wait_for(struct conversation *c, int fd, short events)
+{
+    int64_t ends = clock_monotonic_ms() + c->session->config->command_timeout_ms;
+
+    if (ends > c->session_ends)
+        ends = c->session_ends;
+    for (;;) {
+        struct pollfd client = {.fd = fd, .events = events};
+        int64_t left = ends - clock_monotonic_ms();
+        /* At least one look: the last word is written after the deadline. */
+        int ready = poll(&client, 1, left < 0 ? 0 : left > INT32_MAX ? INT32_MAX : (int)left);
+
+        if (ready < 0 && errno != EINTR)
+            return -1;
+        if (ready > 0)
+            return (client.revents & POLLNVAL) == 0 ? 1 : -1;
+        if (ready == 0 && clock_monotonic_ms() >= ends)
+            return 0;
+    }
+}
+
+/* Writes all that is in `output`. A client that does not take its replies in time is left without a word. */
+static void flush(struct conversation *c)
+{
+    while (!c->over && c->output.size > 0) {
+        ssize_t written =
+            wait_for(c, c->session->out, POLLOUT) == 1 ? write(c->session->out, c->output.data, c->output.size) : -1;
+
+        if (written < 0)
+            c->over = true;
+        else
+            buf_consume(&c->output, (size_t)written);
+    }
+}
+
+static void report_end(const char *what, const struct conversation *c)
+{
+    struct log_line line;
+
+    log_start(&line, LOG_INFO, what);
+    log_text(&line, "helo", span_text(c->smtp.helo));
+    log_text(&line, "in", span_text(c->body >= 0 ? "message" : "command"));
+    log_end(&line);
+}
+
+static void time_out(struct conversation *c)
+{
+    report_end("timed out", c);
+    smtp_hang_up(&c->smtp, REPLY_TIMEOUT, &c->output);
+    flush(c);
+    c->over = true;
+}
+
+/* Answers what is due and reads the next bytes; nothing that was received is acted on after the client has gone. */
+static void read_more(struct conversation *c)
+{
+    ssize_t count;
+    int ready;
+
+    flush(c);
+    if (c->over)
+        return;
+    ready = clock_monotonic_ms() < c->session_ends ? wait_for(c, c->session->in, POLLIN) : 0;
+    if (ready == 0) {
+        time_out(c);
+        return;
+    }
+    count = ready == 1 ? read(c->session->in, c->input_storage, sizeof c->input_storage) : -1;
+    if (count <= 0) {
+        report_end("lost connection", c);
+        c->over = true;
+        return;
+    }
+    c->input = (struct span){c->input_storage, (size_t)count};
+}
+
+static void step(struct conversation *c)
+{
+    struct span body = {0};
+
+    switch (smtp_step(&c->smtp, &c->input, &c->output, &body)) {
+    case SMTP_MORE:
+        read_more(c);
+        break;
+    case SMTP_FLUSH:
+        flush(c);
+        break;
+    case SMTP_OPEN:
+        open_message(c);
+        break;
+    case SMTP_BODY:
+        append_body(c, body);
+        break;
+    case SMTP_COMMIT:
+        commit_message(c);
+        break;
+    case SMTP_ABORT:
+        report_rejection(c);
+        discard_message(c);
+        break;
+    case SMTP_DISCARDED:
+        report_discarded(c);
+        break;
+    case SMTP_REJECTED:
+        report_rejection(c);
+        break;
+    case SMTP_CLOSE:
+        flush(c);
+        c->over = true;
+        break;
+    }
+}
+
+static enum smtp_verdict check_recipient(void *context, const struct address *address)
+{
+    const struct session *session = context;
+
+    switch (route_find(session->config, address).verdict) {
+    case ROUTE_FOUND:
+    case ROUTE_KEPT:
+        return SMTP_RECIPIENT_KEPT;
+    case ROUTE_UNKNOWN_USER:
+        return SMTP_RECIPIENT_UNKNOWN;
+    case ROUTE_UNKNOWN_DOMAIN:
+        break;
+    }
+    return SMTP_RECIPIENT_FOREIGN;
+}
+
+static void begin(struct conversation *c, const struct session *session)
+{
+    const struct config *config = session->config;
+
+    c->session = session;
+    c->policy = (struct smtp_policy){
+        .hostname = config->hostname,
+        .max_message_size = config->max_message_size,
+        .max_recipients = config->max_recipients,
+        .max_errors = ERRORS_MAX,
+        .discard_unknown = config->unknown == UNKNOWN_DISCARD,
+        .recipient = check_recipient,
+        .context = (void *)(uintptr_t)session,
+    };
+    c->output = buf_over(c->output_storage, sizeof c->output_storage);
+    c->session_ends = clock_monotonic_ms() + config->session_timeout_ms;
+    c->body = -1;
+    smtp_init(&c->smtp, &c->policy, c->recipient_storage, sizeof c->recipient_storage);
+    log_redirect(log_through_writer, c);
+}
+
+/* The session holds the client and the way to the writer, no log and nothing that a super-server may have left open;
+ * and it dies with its writer, which may have turned its back on it. */
+static int let_go(const struct session *session, int ruleset, struct err *err)
+{
+    const int kept[] = {STDERR_FILENO, session->in, session->out, session->writer, ruleset};
+
+    for (unsigned from = 0, next = 0; next != UINT_MAX; from = next + 1) {
+        next = UINT_MAX; /* which is what no ruleset reads as */
+        for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++)
+            if ((unsigned)kept[i] >= from && (unsigned)kept[i] < next)
+                next = (unsigned)kept[i];
+        if (next > from && close_range(from, next - 1, 0) != 0)
+            return err_system(err, "close_range");
+    }
+    return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 ? 0 : err_system(err, "PR_SET_PDEATHSIG");
+}
+
+int session_run(const struct session *session, const struct sandbox *sandbox)
+{
+    static struct conversation conversation;
+    struct conversation *c = &conversation;
+    struct err err;
+
+    begin(c, session);
+    if (let_go(session, sandbox->ruleset, &err) != 0 || sandbox_apply(sandbox, &err) != 0) {
+        log_say(LOG_CRIT, "no session without its sandbox: %s", err.text);
+        smtp_hang_up(&c->smtp, REPLY_UNAVAILABLE, &c->output);
+        flush(c);
+        return EX_OSERR;
+    }
+    smtp_greet(&c->smtp, &c->output);
+    while (!c->over)
+        step(c);
+    return EX_OK;
+}

@@ -1,0 +1,30 @@
+/*
+ * The session: the sandboxed process that talks to the client. It holds the client's descriptors, one end of a
+ * socketpair to the writer and, while a message comes in, a descriptor that appends to that message's file. It drives
+ * the SMTP machine (receiver/smtp.h) against deadlines, and allocates nothing.
+ *
+ *     sandbox_prepare(&sandbox, &session_profile, NULL, 0, &err);      before the fork
+ *     _exit(session_run(&session, &sandbox));                          in the child
+ */
+#ifndef RECEIVER_SESSION_H
+#define RECEIVER_SESSION_H
+
+#include "common/config.h"
+#include "common/sandbox.h"
+
+struct session {
+    const struct config *config;
+    int in, out; /* the client; may be the same descriptor, or two pipes */
+    int writer;  /* our end of the socketpair */
+};
+
+/* What the session may do once it runs: the whole list of its system calls. */
+extern const struct sandbox_call session_calls[];
+
+/* The profile for a configuration: its size limit bounds what the session can write to a file. */
+struct sandbox_profile session_profile(const struct config *config);
+
+/* Applies the sandbox, then serves the client until the end. Returns the process's exit status. */
+int session_run(const struct session *session, const struct sandbox *sandbox);
+
+#endif

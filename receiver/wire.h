@@ -1,0 +1,43 @@
+/*
+ * What the session and the writer say to each other: one frame (common/frame.h) for each row.
+ *
+ *     session                                      writer
+ *     WIRE_BEGIN     protocol, helo, sender,    ->
+ *                    recipients (a NUL each)
+ *                                               <- WIRE_READY with a descriptor, or WIRE_FAILED with a failure
+ *     WIRE_COMMIT    bytes appended             ->
+ *                                               <- WIRE_COMMITTED with the ID, or WIRE_FAILED
+ *     WIRE_DISCARD                              ->
+ *     WIRE_REJECTED  recipient, reply, helo,    ->
+ *                    sender
+ *     WIRE_LOG       level, text                ->
+ *
+ * The writer trusts none of it: each request is permitted in given states only, every length is bounded, and the
+ * recipients are held against the configuration again. Anything else ends the session.
+ */
+#ifndef RECEIVER_WIRE_H
+#define RECEIVER_WIRE_H
+
+enum {
+    WIRE_RECIPIENTS_MAX = 128 * 1024, /* bytes of all recipients' texts, a NUL after each */
+    WIRE_LOG_MAX = 1024,
+    WIRE_FRAME_MAX = WIRE_RECIPIENTS_MAX + 2048,
+    WIRE_ANSWER_MAX = 64,
+};
+
+enum wire_request {
+    WIRE_BEGIN = 1,
+    WIRE_COMMIT,
+    WIRE_DISCARD,
+    WIRE_REJECTED,
+    WIRE_LOG,
+    WIRE_REQUEST_END,
+};
+
+enum wire_answer {
+    WIRE_READY = 64,
+    WIRE_COMMITTED,
+    WIRE_FAILED,
+};
+
+#endif

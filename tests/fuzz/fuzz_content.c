@@ -1,0 +1,118 @@
+/*
+ * Any bytes as a body, cut anywhere, held to a second and simpler reading of the rules. The first byte steers the
+ * cuts.
+ */
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "receiver/content.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { INPUT_MAX = 100 * 1000, SIZE_MAX_BYTES = 60 * 1000 };
+
+struct outcome {
+    bool ended;
+    size_t used; /* of the input, where it ended */
+    bool good;   /* as far as line ends and size go */
+    struct buf body;
+};
+
+static void require(bool holds)
+{
+    if (!holds)
+        abort();
+}
+
+static bool starts(struct span text, const char *start)
+{
+    return span_equal(span_slice(text, 0, strlen(start)), span_text(start));
+}
+
+/* The rules, one byte at a time over the whole input. */
+static void read_by_the_rules(struct span input, struct outcome *outcome)
+{
+    bool line_start = true;
+    size_t octets = 0;
+    size_t at = 0;
+
+    while (at < input.size) {
+        struct span rest = span_slice(input, at, input.size);
+
+        outcome->ended = line_start && starts(rest, ".\r\n");
+        if (outcome->ended) {
+            outcome->used = at + 3;
+            outcome->good = outcome->good && octets <= SIZE_MAX_BYTES;
+            return;
+        }
+        if (line_start && rest.data[0] == '.') {
+            line_start = false;
+            at++;
+            continue;
+        }
+        line_start = starts(rest, "\r\n");
+        if (!line_start && (rest.data[0] == '\r' || rest.data[0] == '\n'))
+            outcome->good = false;
+        buf_put_byte(&outcome->body, line_start ? '\n' : rest.data[0]);
+        octets += line_start ? 2 : 1;
+        at += line_start ? 2 : 1;
+    }
+}
+
+/* The module, in pieces. */
+static void read_in_pieces(struct span input, unsigned steering, struct content *content, struct outcome *outcome)
+{
+    size_t whole = input.size;
+
+    content_start(content, SIZE_MAX_BYTES);
+    while (!outcome->ended) {
+        struct span piece;
+        size_t given;
+        enum content_status status;
+
+        steering = steering * 1103515245 + 12345;
+        piece = span_slice(input, 0, 1 + (steering >> 16) % (steering % 3 == 0 ? 5000 : 7));
+        given = piece.size;
+        status = content_read(content, &piece);
+        input = span_slice(input, given - piece.size, input.size);
+        if (status == CONTENT_MORE && input.size == 0)
+            return;
+        if (status == CONTENT_MORE)
+            continue;
+        require(status == CONTENT_END || content_bytes(content).size == CONTENT_AREA_SIZE);
+        require(content->verdict == CONTENT_GOOD || content_bytes(content).size == 0);
+        buf_put(&outcome->body, content_bytes(content));
+        content_emptied(content);
+        outcome->ended = status == CONTENT_END;
+    }
+    outcome->used = whole - input.size;
+    outcome->good = content->verdict == CONTENT_GOOD;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static char wanted_storage[INPUT_MAX + 1];
+    static char storage[INPUT_MAX + 1];
+    static struct content content;
+    struct outcome wanted = {.good = true, .body = buf_over(wanted_storage, sizeof wanted_storage)};
+    struct outcome outcome = {.body = buf_over(storage, sizeof storage)};
+    struct span input;
+
+    if (size < 1 || size > INPUT_MAX)
+        return 0;
+    input = span_slice((struct span){(const char *)data, size}, 1, size);
+    read_by_the_rules(input, &wanted);
+    read_in_pieces(input, data[0], &content, &outcome);
+    require(outcome.ended == wanted.ended);
+    if (!outcome.ended)
+        return 0;
+    require(outcome.used == wanted.used);
+    if (content.verdict == CONTENT_LOOP) /* which the rules above leave out; other faults may follow it */
+        return 0;
+    require(outcome.good == wanted.good);
+    if (outcome.good)
+        require(span_equal(buf_span(&outcome.body), buf_span(&wanted.body)));
+    return 0;
+}

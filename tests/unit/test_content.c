@@ -1,0 +1,317 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+#include "receiver/content.h"
+#include "tests/unit/support.h"
+
+enum { OUTPUT_SIZE = 200 * 1024, NO_END = -1 };
+
+static char output_storage[OUTPUT_SIZE];
+static struct content content;
+
+/* Reads `input` in pieces of `step` bytes. Gives how many bytes stand behind the end, or NO_END. */
+static long read_body(struct span input, size_t step, uint64_t max_size, struct buf *output)
+{
+    *output = buf_over(output_storage, sizeof output_storage);
+    content_start(&content, max_size);
+    for (;;) {
+        struct span piece = span_slice(input, 0, step);
+        size_t given = piece.size;
+        enum content_status status = content_read(&content, &piece);
+
+        input = span_slice(input, given - piece.size, input.size);
+        if (status == CONTENT_MORE && input.size == 0)
+            return NO_END;
+        if (status == CONTENT_MORE)
+            continue;
+        buf_put(output, content_bytes(&content));
+        content_emptied(&content);
+        if (status == CONTENT_END)
+            return (long)input.size;
+    }
+}
+
+struct row {
+    struct span input;
+    enum content_verdict verdict;
+    struct span output; /* of a good one */
+    long left;
+};
+
+static void check(const struct row *row)
+{
+    for (size_t step = 1; step <= row->input.size; step++) {
+        struct buf output;
+        long left = read_body(row->input, step, 1000, &output);
+
+        if (left != row->left || content.verdict != row->verdict)
+            print_error("in steps of %zu: %.*s\n", step, (int)row->input.size, row->input.data);
+        assert_int_equal(left, row->left);
+        assert_int_equal(content.verdict, row->verdict);
+        assert_false(output.overflowed);
+        if (row->verdict == CONTENT_GOOD && left != NO_END)
+            assert_true(span_equal(buf_span(&output), row->output));
+    }
+}
+
+static void bodies_are_decoded(void **state)
+{
+    const struct row rows[] = {
+        {SPAN(".\r\n"), CONTENT_GOOD, SPAN(""), 0},
+        {SPAN(".\r\nQUIT\r\n"), CONTENT_GOOD, SPAN(""), 6},
+        {SPAN("\r\n.\r\n"), CONTENT_GOOD, SPAN("\n"), 0},
+        {SPAN("a\r\nb\r\n.\r\n"), CONTENT_GOOD, SPAN("a\nb\n"), 0},
+        {SPAN("..\r\n.\r\n"), CONTENT_GOOD, SPAN(".\n"), 0},
+        {SPAN("...\r\n..a\r\n.a\r\n.\r\n"), CONTENT_GOOD, SPAN("..\n.a\na\n"), 0},
+        {SPAN("a.\r\n a.b\r\n.\r\n"), CONTENT_GOOD, SPAN("a.\n a.b\n"), 0},
+        {SPAN(" .\r\n. \r\n.\r\n"), CONTENT_GOOD, SPAN(" .\n \n"), 0},
+        {SPAN("a\0b\xFF\x80\r\n\0\r\n.\r\n"), CONTENT_GOOD, SPAN("a\0b\xFF\x80\n\0\n"), 0},
+        {SPAN("\x1A\t\x7F\r\n.\r\n.\r\n"), CONTENT_GOOD, SPAN("\x1A\t\x7F\n"), 3},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        check(&rows[i]);
+}
+
+/*
+ * What other servers have taken for the end of a message: none of it is one here, none gets a message accepted, and
+ * what follows, up to the real end, is not left behind to be read as commands.
+ */
+static void nothing_but_crlf_dot_crlf_is_an_end(void **state)
+{
+    const struct span ends[] = {
+        SPAN("\n.\n"),       SPAN("\n.\r\n"),     SPAN("\r\n.\n"),         SPAN("\r.\r"),     SPAN("\r.\r\n"),
+        SPAN("\r\n.\r"),     SPAN("\n.\r"),       SPAN("\r.\n"),           SPAN("\n\n.\r\n"), SPAN("\n\r.\r\n"),
+        SPAN("\r\n\n.\r\n"), SPAN("\r\r\n.\n"),   SPAN("\r\n.\r\r\n"),     SPAN("\r\r\n.\r"), SPAN("\0\n.\r\n"),
+        SPAN("\n\0.\r\n"),   SPAN("\n.\0\r\n"),   SPAN("\r\n.\0\n"),       SPAN("\r\n\0.\n"), SPAN("\r\n.\r\0\n"),
+        SPAN("\r\0\n.\r\n"), SPAN("\n .\r\n"),    SPAN("\n. \r\n"),        SPAN("\r\n. \n"),  SPAN("\r\n .\n"),
+        SPAN("\x85.\r\n\n"), SPAN("\r\n.\x85\n"), SPAN("\xE2\x80\xA8.\r"),
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        char storage[200];
+        struct buf input = buf_over(storage, sizeof storage);
+
+        buf_put_text(&input, "Subject: x\r\n\r\nbody");
+        buf_put(&input, ends[i]);
+        buf_put_text(&input, "MAIL FROM:<>\r\nRCPT TO:<a@example.com>\r\nDATA\r\nforged\r\n.\r\nQUIT\r\n");
+        check(&(struct row){buf_span(&input), CONTENT_BARE_LINE_END, {0}, 6});
+    }
+}
+
+/* These have a real end after them, or are one, or hold no bare line end at all. */
+static void neighbours_of_an_end(void **state)
+{
+    const struct row rows[] = {
+        {SPAN("a\r\n.\0\r\n.\r\n"), CONTENT_GOOD, SPAN("a\n\0\n"), 0},
+        {SPAN("a\r\n\0.\r\n.\r\n"), CONTENT_GOOD, SPAN("a\n\0.\n"), 0},
+        {SPAN("a\r\n.\r"), CONTENT_GOOD, {0}, NO_END},
+        {SPAN("a\r\n."), CONTENT_GOOD, {0}, NO_END},
+        {SPAN("a\r\n"), CONTENT_GOOD, {0}, NO_END},
+        {SPAN("a\r\n.\r\r\n.\r\n"), CONTENT_BARE_LINE_END, {0}, 0},
+        {SPAN("a\r\n.\r.\r\n"), CONTENT_BARE_LINE_END, {0}, NO_END},
+        {SPAN(".\n.\r\n"), CONTENT_BARE_LINE_END, {0}, NO_END},
+        {SPAN("\n.\r\n"), CONTENT_BARE_LINE_END, {0}, NO_END},
+        {SPAN("\r.\r\n"), CONTENT_BARE_LINE_END, {0}, NO_END},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        check(&rows[i]);
+}
+
+static void size_counts_octets_as_sent(void **state)
+{
+    const struct {
+        struct span input;
+        uint64_t size;
+    } rows[] = {
+        {SPAN(".\r\n"), 0},
+        {SPAN("\r\n.\r\n"), 2},
+        {SPAN("abc\r\n.\r\n"), 5},
+        {SPAN("..\r\n..a\r\n.\r\n"), 7},
+        {SPAN("\0\xFF\r\nx\r\n.\r\n"), 7},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct buf output;
+
+        assert_int_equal(read_body(rows[i].input, 3, rows[i].size, &output), 0);
+        assert_int_equal(content.verdict, CONTENT_GOOD);
+        assert_true(content.size_bytes == rows[i].size);
+        if (rows[i].size == 0)
+            continue;
+        for (size_t step = 1; step < rows[i].input.size; step++) {
+            assert_int_equal(read_body(rows[i].input, step, rows[i].size - 1, &output), 0);
+            assert_int_equal(content.verdict, CONTENT_TOO_BIG);
+            assert_int_equal(output.size, 0);
+        }
+    }
+}
+
+static long read_with_fields(const char *field, unsigned count, const char *before)
+{
+    static char storage[16 * 1024];
+    struct buf input = buf_over(storage, sizeof storage);
+    struct buf output;
+
+    buf_put_text(&input, before);
+    for (unsigned i = 0; i < count; i++)
+        buf_printf(&input, "%s from x by y\r\n\tid z; now\r\n", field);
+    buf_put_text(&input, "Subject: x\r\n\r\nReceived: no\r\n.\r\n");
+    assert_false(input.overflowed);
+    assert_int_equal(read_body(buf_span(&input), 7, UINT64_MAX, &output), 0);
+    return content.received_count;
+}
+
+static void received_fields_are_counted(void **state)
+{
+    (void)state;
+    assert_int_equal(read_with_fields("Received:", 99, ""), 99);
+    assert_int_equal(content.verdict, CONTENT_GOOD);
+    assert_int_equal(read_with_fields("Received:", 100, ""), 100);
+    assert_int_equal(content.verdict, CONTENT_LOOP);
+    assert_int_equal(read_with_fields("RECEIVED \t:", 100, "Subject: x\r\n"), 100);
+    assert_int_equal(content.verdict, CONTENT_LOOP);
+    assert_int_equal(read_with_fields("Received-SPF:", 100, ""), 0);
+    assert_int_equal(read_with_fields("X-Received:", 100, ""), 0);
+    assert_int_equal(read_with_fields(" Received:", 100, ""), 0);
+    assert_int_equal(read_with_fields("Rec eived:", 100, ""), 0);
+    assert_int_equal(read_with_fields("Received", 100, ""), 0);
+    assert_int_equal(read_with_fields("Received:", 100, "\r\n"), 0); /* the header is over */
+    assert_int_equal(content.verdict, CONTENT_GOOD);
+}
+
+static void a_discarded_body_is_followed(void **state)
+{
+    struct span input = SPAN("a\r\n..\r\n.\r\nQUIT\r\n");
+
+    (void)state;
+    content_start(&content, 100);
+    content_discard(&content);
+    assert_int_equal(content_read(&content, &input), CONTENT_END);
+    assert_int_equal(content.verdict, CONTENT_DISCARDED);
+    assert_int_equal(content_bytes(&content).size, 0);
+    assert_int_equal(input.size, 6);
+    input = SPAN("a\nb\r\n.\r\n");
+    content_start(&content, 100);
+    content_discard(&content);
+    assert_int_equal(content_read(&content, &input), CONTENT_END);
+    assert_int_equal(content.verdict, CONTENT_BARE_LINE_END);
+}
+
+/* Lines of every length around the sizes of the area and the window, and more than one area in all. */
+static void long_lines_are_kept(void **state)
+{
+    static char input_storage[OUTPUT_SIZE];
+    static char wanted_storage[OUTPUT_SIZE];
+    const size_t lengths[] = {1, 510, 511, 512, 513, 998, 1000, 1023, 1024, 1025, 32765, 32766, 32767, 32768, 65536};
+    const size_t steps[] = {1, 511, 512, 513, 4096, 32767, 32768, 32769, OUTPUT_SIZE};
+    struct buf input = buf_over(input_storage, sizeof input_storage);
+    struct buf wanted = buf_over(wanted_storage, sizeof wanted_storage);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
+        for (size_t at = 0; at < lengths[i]; at++) {
+            buf_put_byte(&input, (char)('a' + at % 26));
+            buf_put_byte(&wanted, (char)('a' + at % 26));
+        }
+        buf_put_text(&input, "\r\n");
+        buf_put_text(&wanted, "\n");
+    }
+    buf_put_text(&input, ".\r\n");
+    assert_false(input.overflowed);
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        struct buf output;
+
+        assert_int_equal(read_body(buf_span(&input), steps[i], UINT64_MAX, &output), 0);
+        assert_int_equal(content.verdict, CONTENT_GOOD);
+        assert_true(span_equal(buf_span(&output), buf_span(&wanted)));
+    }
+}
+
+/* A small automaton written apart from the code, to hold it to over many short bodies. */
+static bool reference(struct span input, struct buf *output, size_t *used)
+{
+    bool good = true;
+    size_t at = 0;
+    bool line_start = true;
+
+    for (;;) {
+        if (line_start && input.size - at >= 3 && memcmp(input.data + at, ".\r\n", 3) == 0) {
+            *used = at + 3;
+            return good;
+        }
+        if (line_start && at < input.size && input.data[at] == '.')
+            at++;
+        if (at >= input.size) {
+            *used = 0;
+            return good;
+        }
+        line_start = input.size - at >= 2 && input.data[at] == '\r' && input.data[at + 1] == '\n';
+        if (line_start) {
+            buf_put_byte(output, '\n');
+            at += 2;
+            continue;
+        }
+        if (input.data[at] == '\r' || input.data[at] == '\n')
+            good = false;
+        buf_put_byte(output, input.data[at++]);
+    }
+}
+
+/* The `number`th text of `length` bytes out of four kinds, and a whole end after it. */
+static void put_short_body(struct buf *text, unsigned number, unsigned length)
+{
+    static const char bytes[] = {'\r', '\n', '.', 'a'};
+
+    for (unsigned i = 0; i < length; i++)
+        buf_put_byte(text, bytes[number >> (2 * i) & 3]);
+    buf_put_text(text, "\r\n.\r\n");
+}
+
+static void every_short_body_is_read_as_by_the_rules(void **state)
+{
+    const unsigned length = 7;
+
+    (void)state;
+    for (unsigned number = 0; number < 1U << (2 * length); number++) {
+        char text_storage[20];
+        char wanted_storage[20];
+        struct buf text = buf_over(text_storage, sizeof text_storage);
+        struct buf wanted = buf_over(wanted_storage, sizeof wanted_storage);
+        struct buf output;
+        size_t used = 0;
+        bool good;
+        long left;
+
+        put_short_body(&text, number, length);
+        good = reference(buf_span(&text), &wanted, &used);
+        left = read_body(buf_span(&text), 1 + number % 5, 1000, &output);
+        assert_int_equal(left, used == 0 ? NO_END : (long)(text.size - used));
+        if (left != NO_END)
+            assert_int_equal(content.verdict, good ? CONTENT_GOOD : CONTENT_BARE_LINE_END);
+        if (left != NO_END && good)
+            assert_true(span_equal(buf_span(&output), buf_span(&wanted)));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(bodies_are_decoded),          cmocka_unit_test(nothing_but_crlf_dot_crlf_is_an_end),
+        cmocka_unit_test(neighbours_of_an_end),        cmocka_unit_test(size_counts_octets_as_sent),
+        cmocka_unit_test(received_fields_are_counted), cmocka_unit_test(a_discarded_body_is_followed),
+        cmocka_unit_test(long_lines_are_kept),         cmocka_unit_test(every_short_body_is_read_as_by_the_rules),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,714 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+#include "receiver/smtp.h"
+#include "tests/unit/support.h"
+
+/* ---- a driver that notes what the machine asks of it ---- */
+
+struct run {
+    /* What the world is like. */
+    struct smtp_policy policy;
+    enum reply_failure open_failure;
+    enum reply_failure write_failure; /* of every write */
+    enum reply_failure commit_failure;
+    /* What came of it. */
+    struct smtp smtp;
+    struct buf replies; /* as sent */
+    struct buf events;  /* "open <sender> to a,b;" "body(text)" "commit;" ... */
+    bool body_is_open;  /* the last event was a body: further ones are written into the same brackets */
+    bool closed;
+    char recipient_storage[8192];
+    char reply_storage[256 * 1024];
+    char event_storage[256 * 1024];
+};
+
+static struct run run;
+
+/* Addresses of ours. */
+static enum smtp_verdict check_recipient(void *context, const struct address *recipient)
+{
+    static const char *const kept[] = {"a@example.com", "b@example.com", "\"john doe\"@example.com", "postmaster",
+                                       "postmaster@example.com"};
+
+    (void)context;
+    for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++)
+        if (span_equal_nocase(span_text(recipient->text), span_text(kept[i])))
+            return SMTP_RECIPIENT_KEPT;
+    if (strncmp(recipient->text, "many", 4) == 0)
+        return SMTP_RECIPIENT_KEPT;
+    return span_equal(address_domain(recipient), SPAN("example.com")) ? SMTP_RECIPIENT_UNKNOWN
+                                                                      : SMTP_RECIPIENT_FOREIGN;
+}
+
+static void note(const char *text, struct span more)
+{
+    if (run.body_is_open)
+        buf_put_text(&run.events, ")");
+    run.body_is_open = false;
+    buf_put_text(&run.events, text);
+    buf_put(&run.events, more);
+}
+
+static void note_open(void)
+{
+    const char *recipient = NULL;
+    const char *separator = " to ";
+
+    note("open ", span_text(run.smtp.mail.sender.text));
+    while ((recipient = smtp_next_recipient(&run.smtp, recipient)) != NULL) {
+        buf_put_text(&run.events, separator);
+        buf_put_text(&run.events, recipient);
+        separator = ",";
+    }
+    buf_put_text(&run.events, ";");
+}
+
+static void note_body(struct span body)
+{
+    if (!run.body_is_open)
+        note("body(", (struct span){0});
+    run.body_is_open = true;
+    buf_put(&run.events, body);
+}
+
+/* Does what one event asks for; gives false when there is nothing more to do with this input. */
+static bool handle(enum smtp_event event, struct buf *output, struct span body)
+{
+    switch (event) {
+    case SMTP_MORE:
+    case SMTP_CLOSE:
+        run.closed = event == SMTP_CLOSE;
+        return false;
+    case SMTP_FLUSH:
+        buf_put(&run.replies, buf_span(output));
+        buf_clear(output);
+        break;
+    case SMTP_OPEN:
+        note_open();
+        smtp_opened(&run.smtp, run.open_failure, output);
+        break;
+    case SMTP_BODY:
+        if (run.write_failure != FAILURE_NONE)
+            smtp_write_failed(&run.smtp, run.write_failure);
+        else
+            note_body(body);
+        break;
+    case SMTP_COMMIT:
+        note("commit;", (struct span){0});
+        smtp_committed(&run.smtp, run.commit_failure, "06DK3T9Q2B7XH0VA", output);
+        break;
+    case SMTP_ABORT:
+        note("abort;", (struct span){0});
+        break;
+    case SMTP_DISCARDED:
+        note("discarded;", (struct span){0});
+        break;
+    case SMTP_REJECTED:
+        note("rejected ", run.smtp.rejection.recipient);
+        buf_put_text(&run.events, ";");
+        break;
+    }
+    return true;
+}
+
+/* A session that is given `input` in pieces of `step` bytes; replies and events are in `run`. */
+static void converse(struct span input, size_t step)
+{
+    char storage[SMTP_OUTPUT_MIN];
+    struct buf output = buf_over(storage, sizeof storage);
+
+    run.replies = buf_over(run.reply_storage, sizeof run.reply_storage);
+    run.events = buf_over(run.event_storage, sizeof run.event_storage);
+    run.body_is_open = false;
+    run.closed = false;
+    smtp_init(&run.smtp, &run.policy, run.recipient_storage, sizeof run.recipient_storage);
+    smtp_greet(&run.smtp, &output);
+    while (input.size > 0 && !run.closed) {
+        struct span piece = span_slice(input, 0, step);
+        struct span body = {0};
+
+        input = span_slice(input, piece.size, input.size);
+        while (handle(smtp_step(&run.smtp, &piece, &output, &body), &output, body))
+            continue;
+        assert_false(output.overflowed);
+        buf_put(&run.replies, buf_span(&output));
+        buf_clear(&output);
+    }
+    note("", (struct span){0});
+    assert_false(run.replies.overflowed || run.events.overflowed);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    memset(&run, 0, offsetof(struct run, smtp));
+    run.policy = (struct smtp_policy){
+        .hostname = "mail.example.com",
+        .max_message_size = 1000,
+        .max_recipients = 100,
+        .max_errors = 10,
+        .recipient = check_recipient,
+    };
+    return 0;
+}
+
+/*
+ * The replies in short: the code and the enhanced code of each, the lines of one reply taken together, the greeting
+ * left out: "250 250/2.1.0 354".
+ */
+static void shorten_replies(struct buf *brief)
+{
+    struct span rest = buf_span(&run.replies);
+    bool first = true;
+
+    while (rest.size > 0) {
+        size_t end = span_find(rest, '\n');
+        struct span line = span_slice(rest, 0, end);
+        bool has_status = line.size > 10 && line.data[5] == '.' && line.data[7] == '.' && line.data[9] == ' ';
+
+        assert_in_range(end, 5, REPLY_LINE_MAX - 1);
+        assert_int_equal(line.data[line.size - 1], '\r');
+        rest = span_slice(rest, end + 1, rest.size);
+        if (!first && line.data[3] == ' ') {
+            buf_put_text(brief, brief->size > 0 ? " " : "");
+            buf_put(brief, span_slice(line, 0, 3));
+            buf_put_text(brief, has_status ? "/" : "");
+            buf_put(brief, span_slice(line, 4, has_status ? 9 : 4));
+        }
+        first = false;
+    }
+}
+
+struct row {
+    struct span input;
+    const char *replies;
+    const char *events;
+};
+
+static void check(const struct row *row)
+{
+    static char whole_replies[sizeof run.reply_storage];
+    size_t steps[] = {row->input.size, 1, 2, 3, 5, 17, 64};
+
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        char storage[4096];
+        struct buf brief = buf_over(storage, sizeof storage);
+
+        converse(row->input, steps[i]);
+        shorten_replies(&brief);
+        if (strcmp(storage, row->replies) != 0 || strcmp(run.event_storage, row->events) != 0)
+            print_error("in steps of %zu: %.*s\n", steps[i], (int)row->input.size, row->input.data);
+        assert_string_equal(storage, row->replies);
+        assert_string_equal(run.event_storage, row->events);
+        if (i == 0)
+            memcpy(whole_replies, run.reply_storage, run.replies.size + 1);
+        assert_string_equal(run.reply_storage, whole_replies);
+    }
+}
+
+static void check_all(const struct row *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        check(&rows[i]);
+}
+#define CHECK_ALL(rows) check_all(rows, sizeof(rows) / sizeof(rows)[0])
+
+#define EHLO "EHLO c.example.org\r\n"
+#define MAIL "MAIL FROM:<s@example.org>\r\n"
+#define RCPT "RCPT TO:<a@example.com>\r\n"
+#define DATA "DATA\r\n"
+#define QUIT "QUIT\r\n"
+/* What EHLO, MAIL, RCPT and DATA bring, and the event. */
+#define BEGUN "250 250/2.1.0 250/2.1.5 354"
+#define OPENED "open s@example.org to a@example.com;"
+
+/* ---- transcripts ---- */
+
+static void a_message_is_taken(void **state)
+{
+    const struct row rows[] = {
+        {SPAN(EHLO MAIL RCPT DATA "Subject: x\r\n\r\n..dot\r\n.\r\n" QUIT), BEGUN " 250/2.0.0 221/2.0.0",
+         OPENED "body(Subject: x\n\n.dot\n)commit;"},
+        {SPAN(EHLO MAIL RCPT DATA ".\r\n" QUIT), BEGUN " 250/2.0.0 221/2.0.0", OPENED "commit;"},
+        {SPAN("HELO c\r\n" MAIL RCPT DATA "x\r\n.\r\n"), BEGUN " 250/2.0.0", OPENED "body(x\n)commit;"},
+        /* Two in one session, the next command in the same read as the last dot. */
+        {SPAN(EHLO MAIL RCPT DATA "x\r\n.\r\nMAIL FROM:<>\r\nRCPT TO:<b@example.com>\r\n" DATA "y\r\n.\r\n" QUIT),
+         BEGUN " 250/2.0.0 250/2.1.0 250/2.1.5 354 250/2.0.0 221/2.0.0",
+         OPENED "body(x\n)commit;open  to b@example.com;body(y\n)commit;"},
+        {SPAN(EHLO "MAIL FROM:<s@example.org> SIZE=999 BODY=8BITMIME\r\n" RCPT DATA "\xFF\0\x80\r\n.\r\n"),
+         BEGUN " 250/2.0.0", OPENED "body(\xFF"},
+        /* A connection that ends before the dot: nothing is committed. */
+        {SPAN(EHLO MAIL RCPT DATA "x\r\n."), BEGUN, OPENED},
+        {SPAN(EHLO MAIL RCPT DATA "x\r\n.\r"), BEGUN, OPENED},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (i != 4)
+            check(&rows[i]);
+    /* The NUL would end the comparison. */
+    converse(rows[4].input, rows[4].input.size);
+    assert_true(
+        span_equal(span_slice(buf_span(&run.events), sizeof OPENED - 1, 100), SPAN("body(\xFF\0\x80\n)commit;")));
+    assert_int_equal(run.smtp.content.size_bytes, 5);
+}
+
+static void envelope_is_there_when_asked_for(void **state)
+{
+    struct span input = SPAN(EHLO "MAIL FROM:<s@example.org> SIZE=77 BODY=8BITMIME\r\n" RCPT DATA);
+    char storage[SMTP_OUTPUT_MIN];
+    struct buf output = buf_over(storage, sizeof storage);
+    struct span body = {0};
+
+    (void)state;
+    smtp_init(&run.smtp, &run.policy, run.recipient_storage, sizeof run.recipient_storage);
+    assert_int_equal(smtp_step(&run.smtp, &input, &output, &body), SMTP_OPEN);
+    assert_string_equal(run.smtp.helo, "c.example.org");
+    assert_string_equal(smtp_protocol(&run.smtp), "ESMTP");
+    assert_string_equal(run.smtp.mail.sender.text, "s@example.org");
+    assert_true(run.smtp.mail.has_size && run.smtp.mail.size_bytes == 77);
+    assert_int_equal(run.smtp.mail.body, BODY_8BITMIME);
+    assert_int_equal(run.smtp.recipient_count, 1);
+    smtp_opened(&run.smtp, FAILURE_NONE, &output);
+    input = SPAN("x\r\n.\r\n");
+    assert_int_equal(smtp_step(&run.smtp, &input, &output, &body), SMTP_BODY);
+    assert_int_equal(smtp_step(&run.smtp, &input, &output, &body), SMTP_COMMIT);
+    smtp_committed(&run.smtp, FAILURE_NONE, "06DK3T9Q2B7XH0VA", &output);
+    assert_int_equal(run.smtp.recipient_count, 1); /* still, for the log */
+    assert_non_null(strstr(storage, "250 2.0.0 accepted as 06DK3T9Q2B7XH0VA\r\n"));
+    assert_int_equal(smtp_step(&run.smtp, &input, &output, &body), SMTP_MORE);
+    assert_int_equal(run.smtp.recipient_count, 0);
+    assert_string_equal(run.smtp.helo, "c.example.org");
+}
+
+static void order_of_commands(void **state)
+{
+    const struct row rows[] = {
+        {SPAN(MAIL), "503/5.5.1", "rejected ;"},
+        {SPAN(RCPT), "503/5.5.1", "rejected ;"},
+        {SPAN(DATA), "503/5.5.1", "rejected ;"},
+        {SPAN("NOOP\r\nRSET\r\nVRFY a\r\nHELP\r\n" QUIT), "250/2.0.0 250/2.0.0 252/2.0.0 214/2.0.0 221/2.0.0", ""},
+        {SPAN(EHLO RCPT), "250 503/5.5.1", "rejected ;"},
+        {SPAN(EHLO DATA), "250 503/5.5.1", "rejected ;"},
+        {SPAN(EHLO MAIL MAIL RCPT), "250 250/2.1.0 503/5.5.1 250/2.1.5", "rejected ;"},
+        {SPAN(EHLO MAIL RCPT MAIL), "250 250/2.1.0 250/2.1.5 503/5.5.1", "rejected ;"},
+        {SPAN(EHLO MAIL DATA), "250 250/2.1.0 503/5.5.1", "rejected ;"},
+        {SPAN(EHLO MAIL "RCPT TO:<x@example.com>\r\n" DATA), "250 250/2.1.0 550/5.1.1 554/5.5.1",
+         "rejected x@example.com;rejected ;"},
+        /* EHLO, HELO and RSET each clear the transaction, and so does a message. */
+        {SPAN(EHLO MAIL RCPT EHLO DATA), "250 250/2.1.0 250/2.1.5 250 503/5.5.1", "rejected ;"},
+        {SPAN(EHLO MAIL RCPT "HELO x\r\n" RCPT), "250 250/2.1.0 250/2.1.5 250 503/5.5.1", "rejected ;"},
+        {SPAN(EHLO MAIL RCPT "RSET\r\n" DATA MAIL), "250 250/2.1.0 250/2.1.5 250/2.0.0 503/5.5.1 250/2.1.0",
+         "rejected ;"},
+        {SPAN(EHLO MAIL RCPT DATA "x\r\n.\r\n" DATA), BEGUN " 250/2.0.0 503/5.5.1",
+         OPENED "body(x\n)commit;rejected ;"},
+        /* A refused EHLO clears nothing. */
+        {SPAN(EHLO MAIL RCPT "EHLO two words\r\n" DATA), "250 250/2.1.0 250/2.1.5 501 354", "rejected ;" OPENED},
+        {SPAN(EHLO MAIL RCPT "DATA x\r\n" DATA), "250 250/2.1.0 250/2.1.5 501/5.5.4 354", "rejected ;" OPENED},
+        {SPAN("EHLO\r\nEHLO a b\r\nHELO <x>\r\nHELO a\xFFz\r\nEHLO [192.0.2.1]\r\n"), "501 501 501 501 250",
+         "rejected ;rejected ;rejected ;rejected ;"},
+        /* Nothing behind QUIT is looked at. */
+        {SPAN(EHLO QUIT MAIL RCPT DATA "x\r\n.\r\n"), "250 221/2.0.0", ""},
+    };
+
+    (void)state;
+    CHECK_ALL(rows);
+}
+
+static void what_is_refused(void **state)
+{
+    const struct row rows[] = {
+        {SPAN("FOO\r\n\r\n \r\n"), "500/5.5.2 500/5.5.2 500/5.5.2", "rejected ;rejected ;rejected ;"},
+        {SPAN("EXPN l\r\nAUTH PLAIN\r\nSTARTTLS\r\nXCLIENT A=B\r\nPROXY TCP4\r\n"),
+         "502/5.5.1 502/5.5.1 502/5.5.1 502/5.5.1 502/5.5.1", "rejected ;rejected ;rejected ;rejected ;rejected ;"},
+        {SPAN(EHLO "MAIL FROM:<> SIZE=1001\r\n" MAIL), "250 552/5.3.4 250/2.1.0", "rejected ;"},
+        {SPAN(EHLO "MAIL FROM:<> SIZE=18446744073709551616\r\n"), "250 501/5.5.4", "rejected ;"},
+        {SPAN(EHLO "MAIL FROM:<> FOO=1\r\n"), "250 555/5.5.4", "rejected ;"},
+        {SPAN(EHLO "MAIL FROM:<> BODY=BINARYMIME\r\n"), "250 501/5.5.4", "rejected ;"},
+        {SPAN(EHLO "MAIL FROM:<\xC3\xBC@example.org>\r\n"), "250 553/5.6.7", "rejected ;"},
+        {SPAN(EHLO MAIL "RCPT TO:<a@example.com> FOO\r\n"), "250 250/2.1.0 555/5.5.4",
+         "rejected TO:<a@example.com> FOO;"},
+        {SPAN(EHLO MAIL "RCPT TO:<a\0@example.com>\r\n"), "250 250/2.1.0 500/5.5.2", "rejected ;"},
+        {SPAN(EHLO MAIL "RCPT TO:a@example.com\r\n"), "250 250/2.1.0 501/5.1.3", "rejected TO:a@example.com;"},
+        /* A browser, and octets that are no commands: the session ends. */
+        {SPAN("POST / HTTP/1.1\r\nHost: x\r\n\r\n" EHLO MAIL RCPT DATA), "421/4.7.0", "rejected ;"},
+        {SPAN(EHLO MAIL RCPT "BDAT 50 LAST\r\nRSET\r\n" MAIL), "250 250/2.1.0 250/2.1.5 502/5.5.1", "rejected ;"},
+        /* A line that does not end with CRLF is one refused line. */
+        {SPAN("NOOP\nNOOP\nNOOP\r\nNOOP\r\n"), "500/5.5.2 250/2.0.0", "rejected ;"},
+        {SPAN(EHLO "MAIL FROM:<s@example.org>\nRCPT TO:<a@example.com>\nDATA\r\n" QUIT), "250 500/5.5.2 221/2.0.0",
+         "rejected ;"},
+        {SPAN("NOOP\rQUIT\r\nNOOP\r\n"), "500/5.5.2 250/2.0.0", "rejected ;"},
+    };
+
+    (void)state;
+    CHECK_ALL(rows);
+}
+
+static void nothing_is_relayed(void **state)
+{
+    const struct row rows[] = {
+        {SPAN("RCPT TO:<a@example.net>\r\n"), "550/5.7.1", "rejected a@example.net;"},
+        {SPAN("RCPT TO:<@example.com:a@example.net>\r\n"), "550/5.7.1", "rejected a@example.net;"},
+        {SPAN("RCPT TO:<a%example.net@example.com>\r\n"), "550/5.7.1", "rejected a%example.net@example.com;"},
+        {SPAN("RCPT TO:<example.net!a@example.com>\r\n"), "550/5.7.1", "rejected example.net!a@example.com;"},
+        {SPAN("RCPT TO:<\"a@example.net\"@example.com>\r\n"), "550/5.7.1", "rejected \"a@example.net\"@example.com;"},
+        {SPAN("RCPT TO:<\"a%example.net\"@example.com>\r\n"), "550/5.7.1", "rejected a%example.net@example.com;"},
+        {SPAN("RCPT TO:<a@[192.0.2.1]>\r\n"), "550/5.7.1", "rejected a@[192.0.2.1];"},
+        {SPAN("RCPT TO:<a@example.net@example.com>\r\n"), "501/5.1.3", "rejected TO:<a@example.net@example.com>;"},
+        {SPAN("RCPT TO:<a@example.com,b@example.net>\r\n"), "501/5.1.3",
+         "rejected TO:<a@example.com,b@example.net>;"},
+        {SPAN("RCPT TO:<@example.net:a@example.com>\r\n"), "250/2.1.5", ""},
+        {SPAN("RCPT TO:<\"a\"@EXAMPLE.com>\r\n"), "250/2.1.5", ""},
+        {SPAN("RCPT TO:<\"john doe\"@example.com>\r\n"), "250/2.1.5", ""},
+        {SPAN("RCPT TO:<Postmaster>\r\n"), "250/2.1.5", ""},
+    };
+
+    (void)state;
+    for (int discard = 0; discard <= 1; discard++)
+        for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+            char storage[512];
+            char replies[512];
+            struct buf input = buf_over(storage, sizeof storage);
+            struct buf wanted = buf_over(replies, sizeof replies);
+
+            run.policy.discard_unknown = discard != 0;
+            buf_put_text(&input, EHLO MAIL);
+            buf_put(&input, rows[i].input);
+            buf_printf(&wanted, "250 250/2.1.0 %s", rows[i].replies);
+            check(&(struct row){buf_span(&input), replies, rows[i].events});
+        }
+}
+
+static void recipients(void **state)
+{
+    const struct row rows[] = {
+        /* The same one twice is one, however it is written. */
+        {SPAN(EHLO MAIL RCPT "RCPT TO:<A@EXAMPLE.COM>\r\nRCPT TO:<\"a\"@example.com>\r\n" DATA),
+         "250 250/2.1.0 250/2.1.5 250/2.1.5 250/2.1.5 354", OPENED},
+        /* Some refused: on with the others, in their order. */
+        {SPAN(EHLO MAIL
+              "RCPT TO:<x@example.com>\r\nRCPT TO:<b@example.com>\r\nRCPT TO:<x@example.net>\r\n" RCPT DATA),
+         "250 250/2.1.0 550/5.1.1 250/2.1.5 550/5.7.1 250/2.1.5 354",
+         "rejected x@example.com;rejected x@example.net;open s@example.org to b@example.com,a@example.com;"},
+    };
+
+    (void)state;
+    CHECK_ALL(rows);
+}
+
+static void too_many_recipients(void **state)
+{
+    const struct row rows[] = {
+        {SPAN(EHLO MAIL
+              "RCPT TO:<many1@example.com>\r\nRCPT TO:<many2@example.com>\r\nRCPT TO:<many3@example.com>\r\n"
+              "RCPT TO:<many1@example.com>\r\n" DATA),
+         "250 250/2.1.0 250/2.1.5 250/2.1.5 452/4.5.3 250/2.1.5 354",
+         "rejected many3@example.com;open s@example.org to many1@example.com,many2@example.com;"},
+        /* Nobody is told of more addresses than that, whatever became of the others. */
+        {SPAN(EHLO MAIL RCPT "RCPT TO:<x@example.com>\r\nRCPT TO:<b@example.com>\r\nRCPT TO:<y@example.com>\r\n"),
+         "250 250/2.1.0 250/2.1.5 550/5.1.1 452/4.5.3 452/4.5.3",
+         "rejected x@example.com;rejected b@example.com;rejected y@example.com;"},
+    };
+
+    (void)state;
+    run.policy.max_recipients = 2;
+    CHECK_ALL(rows);
+}
+
+static void the_storage_for_recipients_is_a_limit_too(void **state)
+{
+    static char storage[64 * 1024];
+    struct buf input = buf_over(storage, sizeof storage);
+
+    (void)state;
+    run.policy.max_recipients = 1000;
+    buf_put_text(&input, EHLO MAIL);
+    for (int i = 0; i < 900; i++)
+        buf_printf(&input, "RCPT TO:<many-%d@example.com>\r\n", i);
+    buf_put_text(&input, DATA);
+    converse(buf_span(&input), 1000);
+    assert_non_null(strstr(run.reply_storage, "452 4.5.3 <many-"));
+    assert_false(run.smtp.recipients.overflowed);
+    assert_in_range(run.smtp.recipient_count, 300, 899);
+    assert_int_equal(run.smtp.recipient_count + run.smtp.refused_count, 900);
+    assert_int_equal(run.smtp.errors, 0);
+    assert_false(run.closed);
+    assert_int_equal(run.smtp.mode, SMTP_MODE_CONTENT);
+}
+
+/* Whatever the room: an address that got its 250 is in the list, whole. */
+static void a_full_storage_drops_nobody(void **state)
+{
+    struct span input = SPAN(EHLO MAIL RCPT "RCPT TO:<b@example.com>\r\n");
+
+    (void)state;
+    for (size_t room = 1; room < 40; room++) {
+        char storage[SMTP_OUTPUT_MIN];
+        struct buf output = buf_over(storage, sizeof storage);
+        struct span rest = input;
+        struct span body = {0};
+        const char *recipient = NULL;
+        unsigned count = 0;
+
+        smtp_init(&run.smtp, &run.policy, run.recipient_storage, room);
+        while (smtp_step(&run.smtp, &rest, &output, &body) == SMTP_REJECTED)
+            continue;
+        while ((recipient = smtp_next_recipient(&run.smtp, recipient)) != NULL)
+            count++;
+        assert_int_equal(count, run.smtp.recipient_count);
+        assert_int_equal(count + run.smtp.refused_count, 2);
+        assert_false(run.smtp.recipients.overflowed);
+    }
+}
+
+static void unknown_ones_may_be_dropped(void **state)
+{
+    const struct row rows[] = {
+        {SPAN(EHLO MAIL "RCPT TO:<x@example.com>\r\n" DATA "x\r\n.\r\n" QUIT), BEGUN " 250/2.0.0 221/2.0.0",
+         "discarded;"},
+        {SPAN(EHLO MAIL "RCPT TO:<x@example.com>\r\n" RCPT DATA "x\r\n.\r\n"),
+         "250 250/2.1.0 250/2.1.5 250/2.1.5 354 250/2.0.0", OPENED "body(x\n)commit;"},
+        /* It makes no difference to what is refused. */
+        {SPAN(EHLO MAIL "RCPT TO:<x@example.com>\r\n" DATA "x\ny\r\n.\r\n" MAIL), BEGUN " 550/5.6.0 250/2.1.0",
+         "rejected ;"},
+        {SPAN(EHLO MAIL "RCPT TO:<x@example.net>\r\n"), "250 250/2.1.0 550/5.7.1", "rejected x@example.net;"},
+    };
+
+    (void)state;
+    run.policy.discard_unknown = true;
+    CHECK_ALL(rows);
+}
+
+/* Of what others take for the end of a message; test_content has them all. */
+static void smuggling(void **state)
+{
+    static const struct span ends[] = {
+        {"\n.\n", 3}, {"\n.\r\n", 4}, {"\r\n.\n", 4}, {"\r.\r", 3}, {"\r.\r\n", 4}, {"\r\n.\r", 4}, {"\n.\0\r\n", 5},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        char storage[512];
+        struct buf input = buf_over(storage, sizeof storage);
+
+        buf_put_text(&input, EHLO MAIL RCPT DATA "Subject: x\r\n\r\nbody");
+        buf_put(&input, ends[i]);
+        buf_put_text(&input, "MAIL FROM:<admin@example.org>\r\n" RCPT DATA "forged\r\n.\r\n" QUIT);
+        check(&(struct row){buf_span(&input), BEGUN " 550/5.6.0 221/2.0.0", OPENED "abort;"});
+    }
+}
+
+static void messages_that_are_refused(void **state)
+{
+    static char storage[64 * 1024];
+    struct buf input = buf_over(storage, sizeof storage);
+
+    (void)state;
+    /* Too big by one octet, and just not. The session goes on. */
+    for (int over = 0; over <= 1; over++) {
+        char events[2000];
+        struct buf wanted = buf_over(events, sizeof events);
+
+        buf_clear(&input);
+        buf_put_text(&input, EHLO MAIL RCPT DATA);
+        buf_put_text(&wanted, OPENED);
+        buf_put_text(&wanted, over ? "abort;" : "body(");
+        for (int i = 0; i < 998 + over; i++) {
+            buf_put_byte(&input, 'x');
+            if (!over)
+                buf_put_byte(&wanted, 'x');
+        }
+        buf_put_text(&input, "\r\n.\r\n" MAIL);
+        buf_put_text(&wanted, over ? "" : "\n)commit;");
+        check(&(struct row){buf_span(&input), over ? BEGUN " 552/5.3.4 250/2.1.0" : BEGUN " 250/2.0.0 250/2.1.0",
+                            events});
+    }
+    /* A loop. */
+    run.policy.max_message_size = 10000;
+    buf_clear(&input);
+    buf_put_text(&input, EHLO MAIL RCPT DATA);
+    for (int i = 0; i < 100; i++)
+        buf_put_text(&input, "Received: x\r\n");
+    buf_put_text(&input, ".\r\n" MAIL);
+    check(&(struct row){buf_span(&input), BEGUN " 554/5.4.6 250/2.1.0", OPENED "abort;"});
+}
+
+static void failures_of_ours(void **state)
+{
+    const struct row not_opened = {SPAN(EHLO MAIL RCPT DATA "NOOP\r\n" DATA),
+                                   "250 250/2.1.0 250/2.1.5 452/4.3.1 250/2.0.0 452/4.3.1", OPENED OPENED};
+    const struct row not_written = {SPAN(EHLO MAIL RCPT DATA "x\r\n..\r\n.\r\n" MAIL), BEGUN " 452/4.3.1 250/2.1.0",
+                                    OPENED "abort;"};
+    const struct row too_big = {SPAN(EHLO MAIL RCPT DATA "x\r\n.\r\n" MAIL), BEGUN " 552/5.3.4 250/2.1.0",
+                                OPENED "abort;"};
+    const struct row not_committed = {SPAN(EHLO MAIL RCPT DATA "x\r\n.\r\n" MAIL), BEGUN " 451/4.3.0 250/2.1.0",
+                                      OPENED "body(x\n)commit;"};
+
+    (void)state;
+    run.open_failure = FAILURE_DISK_FULL;
+    check(&not_opened);
+    run.open_failure = FAILURE_NONE;
+    run.write_failure = FAILURE_DISK_FULL;
+    check(&not_written);
+    run.write_failure = FAILURE_TOO_BIG;
+    check(&too_big);
+    run.write_failure = FAILURE_NONE;
+    run.commit_failure = FAILURE_TEMPORARY;
+    check(&not_committed);
+}
+
+/* ---- limits ---- */
+
+static void put_times(struct buf *input, const char *text, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        buf_put_text(input, text);
+}
+
+static void too_many_errors_end_the_session(void **state)
+{
+    static const struct {
+        const char *text;
+        bool ends;
+    } rows[] = {
+        {"FOO\r\n", true},
+        {"MAIL\r\n", true},
+        {"NOOP\n\r\n", true},
+        {EHLO MAIL "RCPT TO:<x@example.com>\r\nRSET\r\n", true}, /* guessing addresses */
+        {EHLO MAIL "RCPT TO:<x@example.net>\r\n", true},
+        {EHLO MAIL RCPT "RCPT TO:<x@example.com>\r\n", false}, /* refused beside one that is ours */
+        {"NOOP\r\n", false},
+        {EHLO MAIL RCPT DATA "x\r\n.\r\nFOO\r\n", false}, /* between good messages */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char storage[8192];
+        struct buf input = buf_over(storage, sizeof storage);
+
+        put_times(&input, rows[i].text, 12);
+        buf_put_text(&input, "NOOP\r\n");
+        assert_false(input.overflowed);
+        for (size_t step = 1; step < 200; step += 7) {
+            converse(buf_span(&input), step);
+            assert_int_equal(run.closed, rows[i].ends);
+            assert_int_equal(run.smtp.errors == 10, rows[i].ends);
+            assert_int_equal(strstr(run.reply_storage, "\r\n421 4.7.0 mail.example.com ") != NULL, rows[i].ends);
+        }
+    }
+}
+
+static void lines_that_are_too_long(void **state)
+{
+    static const struct {
+        const char *start;
+        size_t size; /* CRLF counted */
+        const char *reply;
+    } rows[] = {
+        {"NOOP ", 512, "250/2.0.0 250/2.0.0"},         {"NOOP ", 513, "500/5.5.2 250/2.0.0"},
+        {"NOOP ", 1001, "500/5.5.2 250/2.0.0"},        {"NOOP ", 20000, "500/5.5.2 250/2.0.0"},
+        {"MAIL FROM:<>", 1001, "500/5.5.2 250/2.0.0"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        static char storage[32 * 1024];
+        struct buf input = buf_over(storage, sizeof storage);
+
+        buf_put_text(&input, rows[i].start);
+        while (input.size < rows[i].size - 2)
+            buf_put_byte(&input, 'x');
+        buf_put_text(&input, "\r\nNOOP\r\n");
+        check(&(struct row){buf_span(&input), rows[i].reply, rows[i].size > 512 ? "rejected ;" : ""});
+    }
+}
+
+static void nothing_is_read_while_answers_wait(void **state)
+{
+    char input_storage[8192];
+    struct buf noops = buf_over(input_storage, sizeof input_storage);
+    char storage[SMTP_OUTPUT_MIN];
+    struct buf output = buf_over(storage, sizeof storage);
+    struct span body = {0};
+    struct span input;
+
+    (void)state;
+    put_times(&noops, "NOOP\r\n", 1000);
+    input = buf_span(&noops);
+    smtp_init(&run.smtp, &run.policy, run.recipient_storage, sizeof run.recipient_storage);
+    assert_int_equal(smtp_step(&run.smtp, &input, &output, &body), SMTP_FLUSH);
+    assert_true(input.size > 0);
+    assert_false(output.overflowed);
+    input_storage[0] = 'X';
+    assert_int_equal(smtp_step(&run.smtp, &input, &output, &body), SMTP_FLUSH);
+}
+
+static void hanging_up(void **state)
+{
+    const struct span inputs[] = {SPAN(""), SPAN(EHLO), SPAN(EHLO MAIL RCPT DATA "x\r\n")};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof inputs / sizeof inputs[0]; i++) {
+        struct span more = SPAN("y\r\n.\r\nNOOP\r\n");
+        char storage[SMTP_OUTPUT_MIN];
+        struct buf output = buf_over(storage, sizeof storage);
+        struct span body = {0};
+
+        converse(inputs[i], 100);
+        smtp_hang_up(&run.smtp, REPLY_TIMEOUT, &output);
+        assert_string_equal(storage, "421 4.4.2 mail.example.com waited too long, closing\r\n");
+        assert_int_equal(smtp_step(&run.smtp, &more, &output, &body), SMTP_CLOSE);
+        assert_int_equal(more.size, 12);
+        assert_int_equal(smtp_step(&run.smtp, &more, &output, &body), SMTP_CLOSE);
+    }
+}
+
+static void a_rejection_says_what_was_refused(void **state)
+{
+    struct span input = SPAN(EHLO MAIL "RCPT TO:<Nobody@Example.COM>\r\n");
+    const struct smtp_rejection *rejection = &run.smtp.rejection;
+
+    (void)state;
+    converse(input, input.size);
+    assert_int_equal(rejection->reply, REPLY_UNKNOWN_USER);
+    assert_true(span_equal(rejection->recipient, SPAN("Nobody@example.com")));
+    assert_true(span_equal(rejection->reply_text, SPAN("550 5.1.1 <Nobody@example.com>: no such address here")));
+    input = SPAN(EHLO MAIL "RCPT TO:<Nobody@Example.COM>\r\nFOO\r\n");
+    converse(input, input.size);
+    assert_int_equal(rejection->recipient.size, 0);
+    assert_true(span_equal(rejection->reply_text, SPAN("500 5.5.2 command not recognised")));
+}
+
+#define TEST(name) cmocka_unit_test_setup(name, set_up)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_message_is_taken),
+        TEST(envelope_is_there_when_asked_for),
+        TEST(order_of_commands),
+        TEST(what_is_refused),
+        TEST(nothing_is_relayed),
+        TEST(recipients),
+        TEST(too_many_recipients),
+        TEST(the_storage_for_recipients_is_a_limit_too),
+        TEST(a_full_storage_drops_nobody),
+        TEST(unknown_ones_may_be_dropped),
+        TEST(smuggling),
+        TEST(messages_that_are_refused),
+        TEST(failures_of_ours),
+        TEST(too_many_errors_end_the_session),
+        TEST(lines_that_are_too_long),
+        TEST(nothing_is_read_while_answers_wait),
+        TEST(hanging_up),
+        TEST(a_rejection_says_what_was_refused),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
