@@ -1,0 +1,104 @@
+/*
+ * One attempt of a delivery, while it is under way: what it needs, what its program says, how it ended. The steps it
+ * goes through are the runner's (processor/runner.h).
+ */
+#ifndef PROCESSOR_ATTEMPT_H
+#define PROCESSOR_ATTEMPT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/config.h"
+#include "common/index.h"
+#include "common/spool.h"
+#include "processor/capture.h"
+#include "processor/environment.h"
+#include "processor/launcher.h"
+#include "processor/ledger.h"
+#include "processor/message.h"
+#include "processor/outbox.h"
+#include "processor/outcome.h"
+#include "processor/retry.h"
+
+/* What attempts work with; all of it the engine's. */
+struct attempt_context {
+    const struct config *config;
+    struct index *index;
+    const struct spool *spool;
+    const struct outbox *outbox;
+    const struct launcher *launcher;
+    struct message_helper *helper;
+};
+
+enum attempt_stage {
+    ATTEMPT_HANDLER, /* the handler runs */
+    ATTEMPT_COMPOSE, /* the helper makes, or is to be asked for, the letter */
+    ATTEMPT_SEND,    /* the sendmail command runs */
+    ATTEMPT_RECORD,  /* over; to be written down */
+};
+
+struct attempt {
+    enum attempt_stage stage;
+    uint64_t number; /* names it to the launcher and the helper */
+    struct delivery delivery;
+    char key[LEDGER_KEY_SIZE];
+
+    /* What the configuration said when it started; it may be another by now. */
+    enum handler_kind kind;
+    struct retry_policy retry;
+    uint8_t exit_codes[256];
+
+    int out, errors; /* read ends of the running program's pipes, or -1 */
+    struct capture out_tail, errors_tail;
+    int whole; /* reply and filter: a file with all of the handler's stdout, as long as it is needed; else -1 */
+    uint64_t whole_size;
+    bool is_too_much;
+    bool asked;   /* compose: the helper has been asked */
+    int composed; /* compose: the file being written, or -1 */
+    struct address reply_to;
+
+    /* How it ended. */
+    enum run_end end;
+    int64_t end_number;
+    struct outcome outcome;
+    bool keep_output; /* the outbox holds the letter, or what the filter made, under our key */
+    bool replied;
+    int64_t started_ms;
+    int64_t record_ms; /* when to try again to write it down */
+};
+
+/* An attempt for a handler, its delivery still to be loaded. NULL (temporary): no memory. */
+struct attempt *attempt_new(const struct config_handler *handler, uint64_t number, int64_t now_ms, struct err *err);
+void attempt_free(struct attempt *attempt);
+
+/*
+ * Opens what the handler is to read: the message as it was received, or as the last filter before it left it. -1 when
+ * missing (permanent) or unreadable.
+ */
+__attribute__((warn_unused_result)) int attempt_open_message(const struct attempt_context *context,
+                                                             const struct attempt *attempt, struct err *err);
+
+/* Has the launcher start handler number `program`, told all it may know of the message and the delivery. */
+__attribute__((warn_unused_result)) int attempt_launch_handler(const struct attempt_context *context,
+                                                               struct attempt *attempt, uint64_t program, int message,
+                                                               bool may_reply, struct err *err);
+
+/* Has the launcher start a program with `in` as its standard input and its output on pipes to us. */
+__attribute__((warn_unused_result)) int attempt_launch(struct attempt *attempt, const struct launcher *launcher,
+                                                       uint64_t program, int in,
+                                                       const struct environment *environment, struct err *err);
+
+/*
+ * Reads what is there on one of the attempt's two descriptors, a bounded share of it, into its capture, and closes
+ * the descriptor at its end. `bytes` is what was read, borrowed until the next call. Gives false when nothing was.
+ */
+bool attempt_read(struct attempt *attempt, int *fd, struct span *bytes);
+
+/* Adds bytes of the handler's output to `whole`. Gives false once they are more than `max`, or than there is room
+ * for. */
+__attribute__((warn_unused_result)) bool attempt_save(struct attempt *attempt, struct span bytes, uint64_t max);
+
+/* Closes a descriptor that may be -1, and makes it that. */
+void attempt_close_fd(int *fd);
+
+#endif

@@ -1,0 +1,61 @@
+/*
+ * Intake: from a file in new/ to queued deliveries. Each message has its headers read by the helper, and then gets
+ * its row (where the receiver put none), its headers and its deliveries in one transaction.
+ *
+ *     intake_scan(&intake, &err);                    at start, and when events were lost
+ *     intake_arrived(&intake, name, now, &err);      for each event
+ *     intake_answered(&intake, &answer, now, &err);  for each answer with intake's token
+ *     intake_continue(&intake, now, &err);           in every turn of the loop: takes up what waits
+ *
+ * At most MESSAGE_IN_FLIGHT_MAX messages are in work at a time; what comes meanwhile gets a row only, and is found
+ * again by it.
+ */
+#ifndef PROCESSOR_INTAKE_H
+#define PROCESSOR_INTAKE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/config.h"
+#include "common/envelope.h"
+#include "common/index.h"
+#include "common/spool.h"
+#include "processor/message.h"
+
+/* Tokens with this bit are the runner's, those without it intake's. */
+#define INTAKE_NOT_MINE (UINT64_C(1) << 63)
+
+enum { INTAKE_PAUSE_MS = 1000 }; /* before trying again what failed temporarily */
+
+struct intake_slot {
+    bool in_use;
+    uint64_t token;
+    struct envelope envelope;
+    uint64_t size_bytes;
+};
+
+struct intake {
+    const struct config *config;
+    struct index *index;
+    const struct spool *spool;
+    struct message_helper *helper;
+
+    struct intake_slot slots[MESSAGE_IN_FLIGHT_MAX];
+    uint64_t last_token;
+    bool has_backlog;  /* the index may have messages that are not queued */
+    int64_t resume_ms; /* wall clock: not before, after trouble; 0: at once */
+    bool queued;       /* something was queued since this was last set to false */
+};
+
+/* Gives a row to each message in new/ that has none. Files that are no messages of ours are left, and named in the
+ * log. */
+__attribute__((warn_unused_result)) int intake_scan(struct intake *intake, struct err *err);
+void intake_arrived(struct intake *intake, const char *name, int64_t now_ms);
+void intake_continue(struct intake *intake, int64_t now_ms);
+void intake_answered(struct intake *intake, const struct message_answer *answer, int64_t now_ms);
+/* The helper was started anew: what it was asked must be asked again. */
+void intake_forget(struct intake *intake);
+/* When intake_continue wants to be called by itself: INT64_MAX for never. */
+int64_t intake_next_ms(const struct intake *intake);
+
+#endif

@@ -1,0 +1,105 @@
+/* The launcher's way from a program that runs to one of which nothing is left. */
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "processor/launchpad.h"
+#include "processor/strays.h"
+
+/* The first time TERM, ten seconds later KILL, to the whole group. */
+void launchpad_end(struct run *run, enum run_end why)
+{
+    if (!run->terminated) {
+        run->end = why;
+        run->end_number = run->timeout_ms;
+    }
+    (void)kill(-run->pid, run->terminated ? SIGKILL : SIGTERM);
+    run->terminated = true;
+    run->deadline_ms = clock_monotonic_ms() + LAUNCH_KILL_MS;
+}
+
+static struct run *run_of(struct launchpad *pad, pid_t pid)
+{
+    for (size_t i = 0; i < LAUNCH_RUNS_MAX; i++)
+        if (pad->runs[i].stage == RUN_RUNS && pad->runs[i].pid == pid)
+            return &pad->runs[i];
+    return NULL;
+}
+
+/* Called while the program is a zombie: its number, and so its group's, can't have gone to another process. */
+static void program_ended(struct run *run, const siginfo_t *info)
+{
+    (void)kill(-run->pid, SIGKILL);
+    if (!run->terminated) {
+        run->end = info->si_code == CLD_EXITED ? RUN_EXITED : RUN_SIGNALLED;
+        run->end_number = info->si_status;
+    }
+    run->stage = RUN_CLEARED;
+}
+
+void launchpad_reap(struct launchpad *pad)
+{
+    for (;;) {
+        siginfo_t info = {0};
+        struct run *run;
+
+        if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0)
+            return;
+        run = run_of(pad, info.si_pid);
+        if (run != NULL)
+            program_ended(run, &info);
+        (void)waitpid(info.si_pid, NULL, 0);
+    }
+}
+
+static bool others_run(const struct launchpad *pad)
+{
+    for (size_t i = 0; i < LAUNCH_RUNS_MAX; i++)
+        if (pad->runs[i].stage == RUN_RUNS)
+            return true;
+    return false;
+}
+
+/*
+ * Kills what is left of a run whose program has ended, and says whether anything was. A process without a mark (it
+ * wiped its environment) may belong to any run: it goes when no other run could be its owner.
+ */
+static bool kill_strays(struct launchpad *pad, const struct run *run)
+{
+    static pid_t children[LAUNCH_RUNS_MAX * 4];
+    int count = strays_list(children, (int)(sizeof children / sizeof children[0]));
+    bool found = false;
+
+    for (int i = 0; i < count; i++) {
+        enum stray_owner owner;
+
+        if (run_of(pad, children[i]) != NULL)
+            continue;
+        owner = strays_owner(children[i], run->mark);
+        if (owner == STRAY_MARKED || (owner == STRAY_UNMARKED && !others_run(pad))) {
+            /* One that became another user, beyond our reach, would be waited for in vain. */
+            if (kill(children[i], SIGKILL) == 0)
+                found = true;
+        }
+    }
+    return found;
+}
+
+/* Answers for the runs of which nothing is left. Each death of a stray wakes us again, as we are its parent by then.
+ */
+void launchpad_clear(struct launchpad *pad)
+{
+    struct err err;
+
+    for (size_t i = 0; i < LAUNCH_RUNS_MAX; i++) {
+        struct run *run = &pad->runs[i];
+
+        if (run->stage != RUN_CLEARED || kill_strays(pad, run))
+            continue;
+        if (workdir_remove(run->workdir, &err) != 0)
+            log_say(LOG_WARNING, "%s", err.text);
+        run->stage = RUN_FREE;
+        launchpad_answer_ended(pad, run->number, run->end, run->end_number);
+    }
+}

@@ -1,0 +1,319 @@
+#include "processor/ledger.h"
+
+#include <stdio.h>
+
+#include "processor/ledger_step.h"
+
+int ledger_touch(struct index *index, enum statement statement, const char *id, int64_t now_ms, struct err *err)
+{
+    struct query query;
+
+    if (query_start(&query, index, statement, err) != 0)
+        return -1;
+    if (id != NULL)
+        query_text(&query, ":id", span_text(id));
+    query_number(&query, ":now", now_ms);
+    return query_run(&query, err);
+}
+
+int ledger_finish(struct index *index, int status, struct err *err)
+{
+    if (status == 0)
+        return index_commit(index, err);
+    index_rollback(index);
+    return -1;
+}
+
+void ledger_key(const struct delivery *delivery, char key[static LEDGER_KEY_SIZE])
+{
+    snprintf(key, LEDGER_KEY_SIZE, "%s.%u.%s", delivery->message_id, (unsigned)(delivery->recipient & 0xFFFF),
+             delivery->handler);
+}
+
+/* ---- messages ---- */
+
+int ledger_tally(struct index *index, const char *id, struct ledger_tally *tally, struct err *err)
+{
+    struct query query;
+
+    if (query_start(&query, index, STATEMENT_MESSAGE_OUTCOME, err) != 0)
+        return -1;
+    query_text(&query, ":id", span_text(id));
+    if (query_next(&query, err) != 1)
+        return -1;
+    tally->deliveries = query_column_number(&query, 0);
+    tally->waiting = query_column_number(&query, 1);
+    tally->dead = query_column_number(&query, 2);
+    query_end(&query);
+    return 0;
+}
+
+int ledger_message_ended(struct index *index, const char *id, int64_t now_ms, struct err *err)
+{
+    return ledger_touch(index, STATEMENT_MESSAGE_SET_ENDED, id, now_ms, err);
+}
+
+/* ---- deliveries ---- */
+
+static int start_of_handler(struct query *query, struct index *index, enum statement statement, const char *route,
+                            const char *handler, struct err *err)
+{
+    if (query_start(query, index, statement, err) != 0)
+        return -1;
+    query_text(query, ":route", span_text(route));
+    query_text(query, ":handler", span_text(handler));
+    return 0;
+}
+
+int ledger_due(struct index *index, const char *route, const char *handler, int64_t now_ms, int64_t *id,
+               struct err *err)
+{
+    struct query query;
+    int row;
+
+    if (start_of_handler(&query, index, STATEMENT_DELIVERY_DUE, route, handler, err) != 0)
+        return -1;
+    query_number(&query, ":now", now_ms);
+    row = query_next(&query, err);
+    if (row == 1)
+        *id = query_column_number(&query, 0);
+    query_end(&query);
+    return row;
+}
+
+int ledger_next_due(struct index *index, const char *route, const char *handler, int64_t *due_ms, struct err *err)
+{
+    struct query query;
+
+    if (start_of_handler(&query, index, STATEMENT_DELIVERY_NEXT_DUE, route, handler, err) != 0)
+        return -1;
+    if (query_next(&query, err) != 1)
+        return -1;
+    *due_ms = query_column_is_null(&query, 0) ? INT64_MAX : query_column_number(&query, 0);
+    query_end(&query);
+    return 0;
+}
+
+static void copy_column(struct query *query, int column, char *to, size_t size)
+{
+    struct buf copy = buf_over(to, size);
+
+    /* All of it was bounded when it was written; text from elsewhere is cut rather than trusted. */
+    buf_put(&copy, span_slice(query_column_text(query, column), 0, size - 1));
+}
+
+static int load_row(struct query *query, struct delivery *d, struct err *err)
+{
+    struct message_headers *h = &d->headers;
+    struct {
+        char *to;
+        size_t size;
+    } texts[] = {
+        {d->client_address, sizeof d->client_address},
+        {d->client_helo, sizeof d->client_helo},
+        {d->client_protocol, sizeof d->client_protocol},
+        {d->tls, sizeof d->tls},
+        {h->subject, sizeof h->subject},
+        {h->from, sizeof h->from},
+        {h->to, sizeof h->to},
+        {h->date, sizeof h->date},
+        {h->reply_to, sizeof h->reply_to},
+        {h->message_id, sizeof h->message_id},
+        {h->references, sizeof h->references},
+        {h->list_id, sizeof h->list_id},
+        {h->no_reply, sizeof h->no_reply},
+    };
+
+    d->id = query_column_number(query, 0);
+    copy_column(query, 1, d->message_id, sizeof d->message_id);
+    d->recipient = query_column_number(query, 2);
+    copy_column(query, 4, d->route, sizeof d->route);
+    copy_column(query, 5, d->handler, sizeof d->handler);
+    d->position = query_column_number(query, 6);
+    d->attempts = query_column_number(query, 7);
+    d->attempts_before = query_column_number(query, 8);
+    d->queued_ms = query_column_number(query, 9);
+    d->replay = query_column_number(query, 10);
+    copy_column(query, 11, d->output, sizeof d->output);
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        copy_column(query, 13 + (int)i, texts[i].to, texts[i].size);
+    if (query_column_text(query, 12).size > 0 && address_parse(&d->sender, query_column_text(query, 12), err) != 0)
+        return -1;
+    return address_parse(&d->address, query_column_text(query, 3), err);
+}
+
+int ledger_load(struct index *index, int64_t id, struct delivery *delivery, struct err *err)
+{
+    struct query query;
+    int row;
+
+    *delivery = (struct delivery){0};
+    if (query_start(&query, index, STATEMENT_DELIVERY_LOAD, err) != 0)
+        return -1;
+    query_number(&query, ":id", id);
+    row = query_next(&query, err);
+    if (row == 0)
+        return err_set(err, ERR_BUG, "there is no delivery %lld", (long long)id);
+    if (row == 1) {
+        row = load_row(&query, delivery, err);
+        query_end(&query);
+    }
+    return row;
+}
+
+int ledger_start(struct index *index, struct delivery *delivery, int64_t now_ms, struct err *err)
+{
+    struct query query;
+    int status;
+
+    if (index_begin(index, err) != 0)
+        return -1;
+    status = query_start(&query, index, STATEMENT_DELIVERY_START, err);
+    if (status == 0) {
+        query_number(&query, ":id", delivery->id);
+        status = query_run(&query, err);
+    }
+    if (status == 0)
+        status = query_start(&query, index, STATEMENT_ATTEMPT_START, err);
+    if (status == 0) {
+        query_number(&query, ":delivery_id", delivery->id);
+        query_number(&query, ":number", delivery->attempts + 1);
+        query_number(&query, ":now", now_ms);
+        status = query_run(&query, err);
+    }
+    if (ledger_finish(index, status, err) != 0)
+        return -1;
+    delivery->attempts++;
+    return 0;
+}
+
+static int end_attempt(struct index *index, const struct delivery *delivery, const struct ledger_end *end,
+                       int64_t now_ms, struct err *err)
+{
+    struct query query;
+
+    if (query_start(&query, index, STATEMENT_ATTEMPT_END, err) != 0)
+        return -1;
+    query_number(&query, ":delivery_id", delivery->id);
+    query_number(&query, ":number", delivery->attempts);
+    query_number(&query, ":now", now_ms);
+    query_text(&query, ":outcome", span_text(state_word(end->state)));
+    if (end->has_exit_code)
+        query_number(&query, ":exit_code", end->exit_code);
+    else if (end->signal != 0)
+        query_number(&query, ":signal", end->signal);
+    query_text(&query, ":detail", span_text(end->detail));
+    query_blob(&query, ":stdout", end->out);
+    query_blob(&query, ":stderr", end->errors);
+    return query_run(&query, err);
+}
+
+static int end_delivery(struct index *index, const struct delivery *delivery, const struct ledger_end *end,
+                        int64_t now_ms, struct err *err)
+{
+    struct query query;
+
+    if (query_start(&query, index, STATEMENT_DELIVERY_END, err) != 0)
+        return -1;
+    query_number(&query, ":id", delivery->id);
+    query_text(&query, ":state", span_text(state_word(end->state)));
+    if (end->state == STATE_RETRY)
+        query_number(&query, ":due_ms", end->due_ms);
+    else
+        query_number(&query, ":ended_ms", now_ms);
+    if (end->output != NULL)
+        query_text(&query, ":output", span_text(end->output));
+    if (end->replied_to != NULL)
+        query_text(&query, ":replied_to", span_text(end->replied_to));
+    query_text(&query, ":detail", span_text(end->detail));
+    return query_run(&query, err);
+}
+
+/* What the end of this one means for the handlers after it in the route. */
+static int pass_on(struct index *index, const struct delivery *delivery, const struct ledger_end *end, int64_t now_ms,
+                   struct err *err)
+{
+    bool release = (end->state == STATE_DONE || end->state == STATE_SKIPPED) && !end->skip_rest;
+    char detail[CONFIG_NAME_MAX + 64];
+    struct query query;
+
+    if (end->state == STATE_RETRY)
+        return 0;
+    if (query_start(&query, index, release ? STATEMENT_DELIVERY_RELEASE_NEXT : STATEMENT_DELIVERY_SKIP_REST, err) !=
+        0)
+        return -1;
+    query_text(&query, ":message_id", span_text(delivery->message_id));
+    query_number(&query, ":recipient", delivery->recipient);
+    query_text(&query, ":route", span_text(delivery->route));
+    query_number(&query, ":position", delivery->position);
+    query_number(&query, ":now", now_ms);
+    if (!release) {
+        snprintf(detail, sizeof detail, "handler %s %s", delivery->handler,
+                 end->state == STATE_DEAD ? "is dead" : "said to skip the rest");
+        query_text(&query, ":detail", span_text(detail));
+    }
+    return query_run(&query, err);
+}
+
+int ledger_end(struct index *index, const struct delivery *delivery, const struct ledger_end *end, int64_t now_ms,
+               struct err *err)
+{
+    int status;
+
+    if (index_begin(index, err) != 0)
+        return -1;
+    status = end_attempt(index, delivery, end, now_ms, err);
+    if (status == 0)
+        status = end_delivery(index, delivery, end, now_ms, err);
+    if (status == 0)
+        status = pass_on(index, delivery, end, now_ms, err);
+    return ledger_finish(index, status, err);
+}
+
+int ledger_filtered(struct index *index, const struct delivery *delivery, char output[static LEDGER_KEY_SIZE],
+                    struct err *err)
+{
+    struct query query;
+    int row;
+
+    if (query_start(&query, index, STATEMENT_DELIVERY_FILTERED, err) != 0)
+        return -1;
+    query_text(&query, ":message_id", span_text(delivery->message_id));
+    query_number(&query, ":recipient", delivery->recipient);
+    query_text(&query, ":route", span_text(delivery->route));
+    query_number(&query, ":position", delivery->position);
+    row = query_next(&query, err);
+    if (row == 1)
+        copy_column(&query, 0, output, LEDGER_KEY_SIZE);
+    query_end(&query);
+    return row;
+}
+
+int ledger_replies(struct index *index, const char *address, int64_t now_ms, unsigned *count, struct err *err)
+{
+    struct query query;
+
+    if (query_start(&query, index, STATEMENT_DELIVERY_REPLIES_SINCE, err) != 0)
+        return -1;
+    query_text(&query, ":address", span_text(address));
+    query_number(&query, ":since", now_ms - LEDGER_REPLY_WINDOW_MS);
+    if (query_next(&query, err) != 1)
+        return -1;
+    *count = (unsigned)query_column_number(&query, 0);
+    query_end(&query);
+    return 0;
+}
+
+/* ---- at start ---- */
+
+int ledger_recover(struct index *index, int64_t now_ms, struct err *err)
+{
+    int status;
+
+    if (index_begin(index, err) != 0)
+        return -1;
+    status = ledger_touch(index, STATEMENT_ATTEMPT_RECOVER, NULL, now_ms, err);
+    if (status == 0)
+        status = ledger_touch(index, STATEMENT_DELIVERY_RECOVER, NULL, now_ms, err);
+    return ledger_finish(index, status, err);
+}

@@ -1,0 +1,136 @@
+/*
+ * The ledger: what the processor and the operator's command write down about deliveries, in the index's own words.
+ * Each function is one step of a delivery's life and one transaction, but for those named otherwise.
+ */
+#ifndef PROCESSOR_LEDGER_H
+#define PROCESSOR_LEDGER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/address.h"
+#include "common/config.h"
+#include "common/envelope.h"
+#include "common/index.h"
+#include "common/state.h"
+#include "processor/message.h"
+
+enum {
+    LEDGER_KEY_SIZE = ID_SIZE + 8 + CONFIG_NAME_MAX + 2, /* "ID.recipient.handler" */
+    LEDGER_REPLY_WINDOW_MS = 3600 * 1000,                /* what `reply-limit` counts within */
+};
+
+/* One delivery with what its attempt needs of the message. */
+struct delivery {
+    int64_t id;
+    char message_id[ID_SIZE];
+    int64_t recipient; /* its position in the envelope, from 1 */
+    struct address address;
+    char route[ADDRESS_SIZE];
+    char handler[CONFIG_NAME_MAX + 1];
+    int64_t position;
+    int64_t attempts;        /* made so far */
+    int64_t attempts_before; /* of them, before the last replay */
+    int64_t queued_ms;
+    int64_t replay;               /* how often the operator asked for it again */
+    char output[LEDGER_KEY_SIZE]; /* the finished letter that waits to be sent; or empty */
+    struct address sender;
+    char client_address[ENVELOPE_CLIENT_SIZE];
+    char client_helo[ENVELOPE_HELO_SIZE];
+    char client_protocol[ENVELOPE_PROTOCOL_SIZE];
+    char tls[ENVELOPE_TLS_SIZE];
+    struct message_headers headers;
+};
+
+/* The stable name of a delivery, which its handler gets as MAILMILL_DELIVERY. */
+void ledger_key(const struct delivery *delivery, char key[static LEDGER_KEY_SIZE]);
+
+/* ---- messages ---- */
+
+/* Whether the message has been queued: 1 yes, 0 no or unknown, -1 error. */
+__attribute__((warn_unused_result)) int ledger_is_queued(struct index *index, const char *id, struct err *err);
+
+/*
+ * Queues a message: its row (where the receiver has not put it), its headers, and a delivery for each handler of each
+ * recipient's route. Queued already: nothing is changed. `headers` NULL: they could not be read.
+ */
+__attribute__((warn_unused_result)) int ledger_queue(struct index *index, const struct config *config,
+                                                     const struct envelope *envelope, uint64_t size_bytes,
+                                                     const struct message_headers *headers, int64_t now_ms,
+                                                     struct err *err);
+
+/* Marks a message as queued and ended whose file is gone: there is nothing to run. */
+__attribute__((warn_unused_result)) int ledger_give_up(struct index *index, const char *id, int64_t now_ms,
+                                                       struct err *err);
+
+/*
+ * Queues a message's deliveries anew, of all handlers or of the one named `handler` and the filters before it, whose
+ * output it needs; within one transaction. Refused (permanent) while one of them runs, when the message is unknown,
+ * or when no route of the configuration has such a handler for it. Gives the number in `queued`.
+ */
+__attribute__((warn_unused_result)) int ledger_replay(struct index *index, const struct config *config,
+                                                      const char *id, const char *handler, int64_t now_ms,
+                                                      int *queued, struct err *err);
+
+/* What has become of a message's deliveries, for the flag of its file. */
+struct ledger_tally {
+    int64_t deliveries;
+    int64_t waiting; /* not ended */
+    int64_t dead;
+};
+__attribute__((warn_unused_result)) int ledger_tally(struct index *index, const char *id, struct ledger_tally *tally,
+                                                     struct err *err);
+__attribute__((warn_unused_result)) int ledger_message_ended(struct index *index, const char *id, int64_t now_ms,
+                                                             struct err *err);
+
+/* ---- deliveries ---- */
+
+/* The one of a handler that is due first: 1 found, 0 none, -1 error. */
+__attribute__((warn_unused_result)) int ledger_due(struct index *index, const char *route, const char *handler,
+                                                   int64_t now_ms, int64_t *id, struct err *err);
+/* When the next of a handler is due, INT64_MAX for never. */
+__attribute__((warn_unused_result)) int ledger_next_due(struct index *index, const char *route, const char *handler,
+                                                        int64_t *due_ms, struct err *err);
+/* Reads one whole. A missing one is a bug. */
+__attribute__((warn_unused_result)) int ledger_load(struct index *index, int64_t id, struct delivery *delivery,
+                                                    struct err *err);
+
+/* pending or retry -> running, and a new attempt; delivery->attempts counts it. */
+__attribute__((warn_unused_result)) int ledger_start(struct index *index, struct delivery *delivery, int64_t now_ms,
+                                                     struct err *err);
+
+/* How an attempt ended, to be written down. */
+struct ledger_end {
+    enum state state;   /* that the delivery goes to */
+    bool skip_rest;     /* with STATE_DONE: the handlers after it need not run */
+    int64_t due_ms;     /* with STATE_RETRY */
+    bool has_exit_code; /* else it ended by the signal, or was never started when that is 0 */
+    int64_t exit_code;
+    int64_t signal;
+    const char *detail;      /* in words; "" when there is nothing to say */
+    const char *output;      /* keep this file: for the next attempt, or the handlers after a filter; NULL: none */
+    const char *replied_to;  /* an automatic reply went there; NULL: none */
+    struct span out, errors; /* the last of stdout and stderr */
+};
+
+/* running -> end->state, with what follows for the handlers after it. */
+__attribute__((warn_unused_result)) int ledger_end(struct index *index, const struct delivery *delivery,
+                                                   const struct ledger_end *end, int64_t now_ms, struct err *err);
+
+/*
+ * What the last filter before this delivery made of the message: 1 and the file's name in the outbox, 0 when there is
+ * none, -1 error.
+ */
+__attribute__((warn_unused_result)) int ledger_filtered(struct index *index, const struct delivery *delivery,
+                                                        char output[static LEDGER_KEY_SIZE], struct err *err);
+
+/* How many automatic replies went to an address within the last hour. */
+__attribute__((warn_unused_result)) int ledger_replies(struct index *index, const char *address, int64_t now_ms,
+                                                       unsigned *count, struct err *err);
+
+/* ---- at start ---- */
+
+/* What was left running becomes retry, due now. */
+__attribute__((warn_unused_result)) int ledger_recover(struct index *index, int64_t now_ms, struct err *err);
+
+#endif

@@ -1,0 +1,64 @@
+/*
+ * The runner: attempts from start to end. An attempt is a handler's run and, for a `reply` handler, the letter made
+ * of what it said and the run of the sendmail command that takes it. Each step waits for an answer of the launcher or
+ * the helper; nothing here blocks.
+ *
+ *     handler --ended--> (recorded)
+ *     handler --ended--> compose --answered--> sendmail --ended--> (recorded)
+ *     a reply that waited in the outbox:       sendmail --ended--> (recorded)
+ *
+ *     runner_start(&runner, handler, delivery, now, &err);
+ *     runner_ended(&runner, &launcher_answer, now);
+ *     runner_answered(&runner, &message_answer, now);
+ *     runner_continue(&runner, now);                      in every turn of the loop
+ */
+#ifndef PROCESSOR_RUNNER_H
+#define PROCESSOR_RUNNER_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/config.h"
+#include "processor/attempt.h"
+#include "processor/launcher.h"
+#include "processor/message.h"
+
+enum { RUNNER_PAUSE_MS = 1000 }; /* before writing down again what could not be written */
+
+struct runner {
+    struct attempt_context context;
+
+    struct attempt **attempts; /* `count` of them */
+    size_t count, capacity;
+    uint64_t last_number;
+    bool changed; /* an attempt ended since this was last set to false: more may be due */
+};
+
+/*
+ * Starts an attempt of the delivery. 0: it runs, or it was found that it need not and that is written down. -1:
+ * nothing was changed, try again later.
+ */
+__attribute__((warn_unused_result)) int runner_start(struct runner *runner, const struct config_handler *handler,
+                                                     int64_t delivery, int64_t now_ms, struct err *err);
+
+void runner_ended(struct runner *runner, const struct launcher_answer *answer, int64_t now_ms);
+void runner_answered(struct runner *runner, const struct message_answer *answer, int64_t now_ms);
+void runner_continue(struct runner *runner, int64_t now_ms);
+/* The helper was started anew. */
+void runner_forget(struct runner *runner);
+/* Has everything that runs stopped. */
+void runner_stop(struct runner *runner);
+void runner_free(struct runner *runner);
+
+/* How many attempts of a handler are under way. */
+unsigned runner_count(const struct runner *runner, const char *route, const char *handler);
+/* When runner_continue wants to be called by itself: INT64_MAX for never. */
+int64_t runner_next_ms(const struct runner *runner);
+
+/* Two for each attempt whose program runs; `fds` has room for 2 * count. Gives how many were filled in. */
+size_t runner_poll(const struct runner *runner, struct pollfd *fds);
+/* Reads what has come on a descriptor that poll(2) found ready. */
+void runner_readable(struct runner *runner, int fd);
+
+#endif

@@ -1,0 +1,30 @@
+/*
+ * The schedule: which deliveries run now. Each handler runs its oldest due delivery first, at most `concurrency` at a
+ * time, and all handlers together at most `max-runs`; when those are short, handlers take turns.
+ *
+ *     if (schedule_is_due(&schedule, now))
+ *         schedule_pass(&schedule, &runner, now);
+ *     sleep until schedule.next_ms, or until schedule_disturb() says that something changed
+ */
+#ifndef PROCESSOR_SCHEDULE_H
+#define PROCESSOR_SCHEDULE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "processor/runner.h"
+
+enum { SCHEDULE_PAUSE_MS = 5000 }; /* after a delivery could not be started */
+
+struct schedule {
+    int64_t next_ms; /* wall clock: when a delivery becomes due; INT64_MAX: none waits */
+    size_t turn;     /* the handler that is looked at first */
+};
+
+/* Has the next pass happen now: something was queued, has ended, or the configuration is new. */
+void schedule_disturb(struct schedule *schedule);
+bool schedule_is_due(const struct schedule *schedule, int64_t now_ms);
+/* Starts what is due and finds out when to look again. */
+void schedule_pass(struct schedule *schedule, struct runner *runner, int64_t now_ms);
+
+#endif

@@ -1,0 +1,73 @@
+#include "processor/spawn.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* The main half ignores some signals and blocks others; both would be inherited over the exec. */
+static int reset_signals(void)
+{
+    struct sigaction normal = {.sa_handler = SIG_DFL};
+    sigset_t none;
+
+    for (int number = 1; number < NSIG; number++)
+        (void)sigaction(number, &normal, NULL); /* some can't be set, and never were */
+    sigemptyset(&none);
+    return sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* Ours are all close-on-exec; those that the processor itself was started with need not be. */
+static int take_descriptors(const int *fds)
+{
+    for (int fd = 0; fd < 3; fd++)
+        if (dup2(fds[fd], fd) < 0)
+            return -1;
+    closefrom(3);
+    return 0;
+}
+
+/* System calls only: this runs in memory that is the parent's, and the parent waits for the exec. */
+static int prepare(const struct spawn *spawn)
+{
+    if (setsid() < 0 || take_descriptors(spawn->fds) != 0 || reset_signals() != 0)
+        return -1;
+    (void)umask(022);
+    if (spawn->account != NULL && account_become(spawn->account) != 0)
+        return -1;
+    /* After the change of user, which clears it. */
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)
+        return -1;
+    return chdir(spawn->workdir);
+}
+
+pid_t spawn_start(const struct spawn *spawn)
+{
+    volatile int failure = 0; /* written by the child, in memory that both see */
+    sigset_t all;
+    sigset_t before;
+    pid_t child;
+
+    /* A handler of ours must not run in the child, on the parent's memory. */
+    sigfillset(&all);
+    if (sigprocmask(SIG_SETMASK, &all, &before) != 0)
+        return -1;
+    /* Not fork: its cost grows with the memory of the process, and its exec can't report without a pipe. */
+    child = vfork();
+    if (child == 0) {
+        if (prepare(spawn) == 0)
+            (void)execve(spawn->program, spawn->arguments, spawn->environment);
+        failure = errno;
+        _exit(127);
+    }
+    if (child < 0)
+        failure = errno;
+    (void)sigprocmask(SIG_SETMASK, &before, NULL);
+    if (child > 0 && failure != 0)
+        (void)waitpid(child, NULL, 0);
+    errno = failure;
+    return failure == 0 ? child : -1;
+}

@@ -1,0 +1,368 @@
+/* The processor's side of mailmill-mime, with the real program and with ends that misbehave. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/frame.h"
+#include "processor/message.h"
+#include "tests/unit/support.h"
+
+#define PROGRAM MAILMILL_BUILD_DIR "/mailmill-mime"
+
+static struct message_helper helper;
+static struct message_answer answer;
+
+static int make_file(struct span content)
+{
+    int fd = memfd_create("message", MFD_CLOEXEC);
+
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, content.data, content.size), (ssize_t)content.size);
+    return fd;
+}
+
+/* Waits for the next answer as the main loop would. */
+static int receive(struct err *err)
+{
+    int status;
+
+    while ((status = message_receive(&helper, &answer, err)) == 0) {
+        struct pollfd readable = {.fd = helper.socket, .events = POLLIN};
+
+        assert_int_equal(poll(&readable, 1, 30000), 1);
+    }
+    return status;
+}
+
+static void assert_answered(enum message_answer_kind kind)
+{
+    struct err err = {0};
+
+    if (receive(&err) != 1)
+        fail_msg("%s", err.text);
+    if (answer.kind != kind)
+        fail_msg("kind %d: %s", answer.kind, answer.err.text);
+}
+
+/* ---- with the program ---- */
+
+static int start_helper(void **state)
+{
+    struct err err = {0};
+
+    (void)state;
+    return message_start(&helper, PROGRAM, &err);
+}
+
+static int stop_helper(void **state)
+{
+    (void)state;
+    message_stop(&helper);
+    return 0;
+}
+
+static void headers_are_parsed(void **state)
+{
+    struct err err = {0};
+    int fd = make_file(SPAN("Subject: =?iso-8859-1?Q?Gr=FC=DFe_aus_M=FCnchen=3F?=\n"
+                            "From: =?EBCDIC-US?Q?x?= <a@example.org>\nPrecedence: bulk\n\nbody\n"));
+
+    (void)state;
+    assert_int_equal(message_ask_parse(&helper, 42, fd, &err), 0);
+    (void)close(fd);
+    assert_answered(MESSAGE_PARSED);
+    assert_int_equal(answer.token, 42);
+    assert_string_equal(answer.headers.subject, "Grüße aus München?");
+    assert_string_equal(answer.headers.from, "x <a@example.org>");
+    assert_string_equal(answer.headers.to, "");
+    assert_string_equal(answer.headers.no_reply, "Precedence is bulk");
+    assert_int_equal(message_receive(&helper, &answer, &err), 0);
+}
+
+static void a_reply_is_composed(void **state)
+{
+    static const struct message_reply reply = {
+        .from = "8ball@example.com",
+        .to = "asker@example.org",
+        .subject = "Grüße?",
+        .date = "Sat, 31 Jan 2026 23:59:59 +0000",
+        .message_id = "<reply.1@mail.example.com>",
+    };
+    struct message_reply evil = reply;
+    struct err err = {0};
+    int body = make_file(SPAN("Ja.\n"));
+    int output = make_file(SPAN(""));
+    char written[1000] = "";
+
+    (void)state;
+    assert_int_equal(message_ask_compose(&helper, 1, &reply, body, output, &err), 0);
+    assert_answered(MESSAGE_COMPOSED);
+    assert_true(pread(output, written, sizeof written - 1, 0) > 0);
+    assert_non_null(strstr(written, "\nTo: asker@example.org\n"));
+    assert_non_null(strstr(written, "\n\nJa.\n"));
+    memcpy(evil.subject, "a\nBcc: b", 9);
+    assert_int_equal(message_ask_compose(&helper, 2, &evil, body, output, &err), 0);
+    assert_answered(MESSAGE_FAILED);
+    assert_int_equal(answer.token, 2);
+    assert_int_equal(answer.err.kind, ERR_PERMANENT);
+    (void)close(body);
+    (void)close(output);
+}
+
+static void many_are_in_flight(void **state)
+{
+    unsigned seen = 0;
+    struct err err = {0};
+
+    (void)state;
+    for (unsigned round = 0; round < 5; round++) {
+        int fd = make_file(SPAN("Subject: x\n\n"));
+
+        for (uint64_t token = 0; token < MESSAGE_IN_FLIGHT_MAX; token++)
+            assert_int_equal(message_ask_parse(&helper, token, fd, &err), 0);
+        assert_true(message_is_busy(&helper));
+        assert_int_equal(message_ask_parse(&helper, 99, fd, &err), -1);
+        assert_int_equal(err.kind, ERR_BUG);
+        (void)close(fd);
+        for (unsigned i = 0; i < MESSAGE_IN_FLIGHT_MAX; i++) {
+            assert_answered(MESSAGE_PARSED);
+            seen |= 1U << answer.token;
+        }
+        assert_int_equal(seen, (1U << MESSAGE_IN_FLIGHT_MAX) - 1);
+        assert_false(message_is_busy(&helper));
+    }
+}
+
+/* A descriptor that can't be read is its own request's failure. */
+static void a_bad_file_fails_alone(void **state)
+{
+    struct err err = {0};
+    int ends[2];
+    int fd = make_file(SPAN("Subject: x\n\n"));
+
+    (void)state;
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    assert_int_equal(message_ask_parse(&helper, 1, ends[0], &err), 0);
+    assert_answered(MESSAGE_FAILED);
+    assert_int_equal(answer.err.kind, ERR_TEMPORARY);
+    assert_int_equal(message_ask_parse(&helper, 2, fd, &err), 0);
+    assert_answered(MESSAGE_PARSED);
+    (void)close(ends[0]);
+    (void)close(ends[1]);
+    (void)close(fd);
+}
+
+static void the_loss_of_the_helper_is_seen(void **state)
+{
+    struct err err = {0};
+
+    (void)state;
+    assert_int_equal(kill(helper.pid, SIGTERM), 0); /* is ignored: its socket decides */
+    headers_are_parsed(NULL);
+    assert_int_equal(kill(helper.pid, SIGKILL), 0);
+    assert_int_equal(receive(&err), -1);
+    assert_int_equal(err.kind, ERR_TEMPORARY);
+    message_stop(&helper);
+    assert_true(message_is_busy(&helper));
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+    assert_int_equal(message_start(&helper, PROGRAM, &err), 0);
+    headers_are_parsed(NULL);
+}
+
+/* It ends by itself when its socket does. */
+static void the_helper_ends_with_its_socket(void **state)
+{
+    struct err err = {0};
+    int status;
+
+    (void)state;
+    assert_int_equal(message_start(&helper, PROGRAM, &err), 0);
+    (void)close(helper.socket);
+    assert_int_equal(waitpid(helper.pid, &status, 0), helper.pid);
+    assert_true(support_exited(status, 0));
+    helper = (struct message_helper){.socket = -1};
+}
+
+static void a_missing_program_is_an_error(void **state)
+{
+    size_t before = support_open_descriptors();
+    struct err err = {0};
+
+    (void)state;
+    /* There it forks in another way, which can't tell the parent. */
+    if (support_under_valgrind())
+        return;
+    assert_int_equal(message_start(&helper, "/nonexistent/mailmill-mime", &err), -1);
+    assert_non_null(strstr(err.text, "/nonexistent/mailmill-mime: No such file"));
+    message_stop(&helper);
+    assert_int_equal(support_open_descriptors(), before);
+}
+
+static void the_program_is_found(void **state)
+{
+    char path[1024];
+    char small[8];
+    struct err err = {0};
+
+    (void)state;
+    /* Tests have no such program beside them: it is the installed one, if there is one. */
+    if (message_program_path(path, sizeof path, &err) != 0)
+        assert_non_null(strstr(err.text, "/mailmill-mime: No such file"));
+    else
+        assert_int_equal(access(path, X_OK), 0);
+    assert_int_equal(message_program_path(small, sizeof small, &err), -1);
+    assert_int_equal(err.kind, ERR_BUG);
+}
+
+/* ---- with a helper that lies ---- */
+
+static int liar; /* the helper's end of the socket */
+
+static int start_liar(void **state)
+{
+    struct err err = {0};
+    int ends[2];
+
+    (void)state;
+    assert_int_equal(frame_pair(ends, &err), 0);
+    assert_int_equal(fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
+    /* Never signalled in these tests, and not nought. */
+    helper = (struct message_helper){.socket = ends[0], .pid = getpid(), .in_flight = 1};
+    liar = ends[1];
+    return 0;
+}
+
+static int end_liar(void **state)
+{
+    (void)state;
+    (void)close(helper.socket);
+    (void)close(liar);
+    helper = (struct message_helper){.socket = -1};
+    return 0;
+}
+
+static void lie(const struct buf *frame)
+{
+    struct err err = {0};
+
+    assert_int_equal(frame_send(liar, frame, NULL, 0, &err), 0);
+}
+
+/* Headers of which one is `text`. */
+static void lie_headers(struct span text, size_t texts)
+{
+    static char storage[2 * MESSAGE_FRAME_SIZE];
+    struct buf frame = buf_over(storage, sizeof storage);
+
+    frame_start(&frame, MESSAGE_FRAME_HEADERS);
+    frame_put_number(&frame, 5);
+    for (size_t i = 0; i < texts; i++)
+        frame_put_text(&frame, i == 3 ? text : SPAN("x"));
+    lie(&frame);
+}
+
+static void unclean_answers_are_failures(void **state)
+{
+    static char long_text[MESSAGE_TEXT_MAX + 1];
+    static const struct span texts[] = {
+        {"a\nb", 3}, {"a\0b", 3}, {"\x7f", 1}, {"\x1b", 1}, {"\xff", 1}, {"\xc2\x85", 2}, {"\xc2", 1},
+    };
+
+    (void)state;
+    lie_headers(SPAN("fine \xc2\xa0"), 9);
+    assert_answered(MESSAGE_PARSED);
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        helper.in_flight = 1;
+        lie_headers(texts[i], 9);
+        assert_answered(MESSAGE_FAILED);
+        assert_int_equal(answer.token, 5);
+        assert_int_equal(answer.err.kind, ERR_PERMANENT);
+        assert_string_equal(answer.headers.subject, "");
+    }
+    memset(long_text, 'x', sizeof long_text);
+    for (size_t i = 0; i < 12; i++) {
+        helper.in_flight = 1;
+        lie_headers(i == 9 ? (struct span){long_text, sizeof long_text} : SPAN("x"), i);
+        assert_answered(MESSAGE_FAILED);
+    }
+}
+
+static void failures_are_read_with_care(void **state)
+{
+    char storage[200];
+    struct buf frame = buf_over(storage, sizeof storage);
+
+    (void)state;
+    frame_start(&frame, MESSAGE_FRAME_FAILED);
+    frame_put_number(&frame, 5);
+    frame_put_number(&frame, ERR_TEMPORARY);
+    frame_put_text(&frame, SPAN("disk"));
+    lie(&frame);
+    assert_answered(MESSAGE_FAILED);
+    assert_int_equal(answer.err.kind, ERR_TEMPORARY);
+    assert_string_equal(answer.err.text, "disk");
+    helper.in_flight = 1;
+    frame_start(&frame, MESSAGE_FRAME_FAILED);
+    frame_put_number(&frame, 5);
+    frame_put_number(&frame, 77);
+    frame_put_text(&frame, SPAN("a\nb"));
+    lie(&frame);
+    assert_answered(MESSAGE_FAILED);
+    assert_int_equal(answer.err.kind, ERR_PERMANENT);
+    assert_null(strchr(answer.err.text, '\n'));
+}
+
+static void what_was_not_asked_ends_the_helper(void **state)
+{
+    struct err err = {0};
+
+    (void)state;
+    helper.in_flight = 0;
+    lie_headers(SPAN("x"), 9);
+    assert_int_equal(receive(&err), -1);
+    assert_int_equal(err.kind, ERR_PROTOCOL);
+}
+
+static void a_broken_frame_ends_the_helper(void **state)
+{
+    char storage[8];
+    struct buf frame = buf_over(storage, sizeof storage);
+    struct err err = {0};
+
+    (void)state;
+    frame_start(&frame, MESSAGE_FRAME_DONE);
+    lie(&frame);
+    assert_int_equal(receive(&err), -1);
+    assert_int_equal(err.kind, ERR_PROTOCOL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(headers_are_parsed, start_helper, stop_helper),
+        cmocka_unit_test_setup_teardown(a_reply_is_composed, start_helper, stop_helper),
+        cmocka_unit_test_setup_teardown(many_are_in_flight, start_helper, stop_helper),
+        cmocka_unit_test_setup_teardown(a_bad_file_fails_alone, start_helper, stop_helper),
+        cmocka_unit_test_setup_teardown(the_loss_of_the_helper_is_seen, start_helper, stop_helper),
+        cmocka_unit_test(the_helper_ends_with_its_socket),
+        cmocka_unit_test(a_missing_program_is_an_error),
+        cmocka_unit_test(the_program_is_found),
+        cmocka_unit_test_setup_teardown(unclean_answers_are_failures, start_liar, end_liar),
+        cmocka_unit_test_setup_teardown(failures_are_read_with_care, start_liar, end_liar),
+        cmocka_unit_test_setup_teardown(what_was_not_asked_ends_the_helper, start_liar, end_liar),
+        cmocka_unit_test_setup_teardown(a_broken_frame_ends_the_helper, start_liar, end_liar),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
