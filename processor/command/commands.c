@@ -1,0 +1,34 @@
+#include "processor/command/commands.h"
+
+#include <string.h>
+
+const struct command commands[] = {
+    {"check", "", "Finds every mistake in the configuration, and shows what it says", command_check},
+    {"status", "[--json]", "Shows what waits, what runs, what failed, and whether the processor is alive",
+     command_status},
+    {"list", "[--limit N] [--state STATE] [--route ROUTE] [--handler NAME] [--sender ADDRESS] [--json]",
+     "Lists messages, the newest last", command_list},
+    {"show", "[--json] ID...", "Shows all about messages: envelope, headers, deliveries, attempts and their output",
+     command_show},
+    {"reprocess", "[--handler NAME] ID...", "Runs a message's handlers again, done ones included", command_reprocess},
+    {"help", "[COMMAND]", "Shows the help of mailmill, or of one of its commands", command_help},
+};
+const size_t command_count = sizeof commands / sizeof commands[0];
+
+const struct command *command_find(const char *name)
+{
+    for (size_t i = 0; i < command_count; i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+int command_run(struct command_call *call, const struct command *command)
+{
+    int status;
+
+    call->command = command;
+    status = command->run(call);
+    command_close(call);
+    return status;
+}

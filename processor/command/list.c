@@ -1,0 +1,187 @@
+/* mailmill list: messages, the newest last. */
+#include <stdio.h>
+#include <string.h>
+
+#include "processor/command/commands.h"
+#include "processor/command/json.h"
+#include "processor/command/lookup.h"
+#include "processor/command/options.h"
+#include "processor/command/table.h"
+#include "processor/command/text.h"
+
+enum { LIMIT_DEFAULT = 50, LIMIT_MAX = 1000000 };
+
+enum { LIST_LIMIT, LIST_STATE, LIST_ROUTE, LIST_HANDLER, LIST_SENDER, LIST_JSON, LIST_OPTIONS };
+static const struct option_row rows[LIST_OPTIONS] = {
+    [LIST_LIMIT] = {'n', "limit", "N", "show the newest N messages; 50 if not given"},
+    [LIST_STATE] = {'s', "state", "STATE",
+                    "those that have a delivery in this state: pending running retry done dead\n"
+                    "skipped cancelled; or that are themselves received or kept"},
+    [LIST_ROUTE] = {'r', "route", "ROUTE", "those that have a delivery by this route"},
+    [LIST_HANDLER] = {'H', "handler", "NAME", "those that have a delivery to this handler"},
+    [LIST_SENDER] = {0, "sender", "ADDRESS", "those from this address, from \"@\" and a domain, or from \"<>\""},
+    [LIST_JSON] = {0, "json", NULL, "print a JSON array of objects, one a line"},
+};
+
+enum { LIST_COLUMNS = 6 };
+static const struct table_column columns[LIST_COLUMNS] = {
+    {"ID", TABLE_FIXED},        {"RECEIVED (UTC)", TABLE_FIXED}, {"STATE", TABLE_FIXED},
+    {"SENDER", TABLE_FLEXIBLE}, {"RECIPIENT", TABLE_FLEXIBLE},   {"SUBJECT", TABLE_FLEXIBLE},
+};
+
+/* ---- options ---- */
+
+/* The null sender may be written as in SMTP, and so may any other. */
+static const char *read_sender(char *address)
+{
+    size_t size = strlen(address);
+
+    if (size >= 2 && address[0] == '<' && address[size - 1] == '>') {
+        address[size - 1] = '\0';
+        return address + 1;
+    }
+    return address;
+}
+
+static int read_options(struct command_call *call, struct lookup_filter *filter, bool *as_json)
+{
+    struct options options = options_start(call, rows, LIST_OPTIONS);
+    unsigned long long limit;
+    int option;
+
+    while ((option = options_next(&options)) >= 0) {
+        switch (option) {
+        case LIST_LIMIT:
+            if (span_number(span_text(options.argument), LIMIT_MAX, &limit) != 0 || limit == 0)
+                return options_refuse(call, "--limit is a number from 1 to %d", LIMIT_MAX);
+            filter->limit = (int64_t)limit;
+            break;
+        case LIST_STATE:
+            if (!lookup_is_state(options.argument))
+                return options_refuse(call, "there is no state %.100s", options.argument);
+            filter->state = options.argument;
+            break;
+        case LIST_ROUTE:
+            filter->route = options.argument;
+            break;
+        case LIST_HANDLER:
+            filter->handler = options.argument;
+            break;
+        case LIST_SENDER:
+            filter->sender = read_sender(options.argument);
+            break;
+        default:
+            *as_json = true;
+        }
+    }
+    return option == OPTIONS_STOP ? options.status : options_no_operands(&options);
+}
+
+/* ---- printing ---- */
+
+/* The first recipient, and how many more there are. */
+static int add_recipients(struct table *table, struct index *index, struct span id, struct err *err)
+{
+    char text[ADDRESS_SIZE + 16];
+    struct buf cell = buf_over(text, sizeof text);
+    struct query query;
+    int row, count = 0;
+
+    if (query_start(&query, index, STATEMENT_RECIPIENT_LIST, err) != 0)
+        return -1;
+    query_text(&query, ":message_id", id);
+    while ((row = query_next(&query, err)) == 1)
+        if (count++ == 0)
+            buf_put(&cell, query_column_text(&query, 1));
+    if (count > 1)
+        buf_printf(&cell, " +%d", count - 1);
+    table_add(table, buf_span(&cell), TERM_PLAIN);
+    return row;
+}
+
+static int add_row(struct table *table, struct query *query, struct index *index, struct err *err)
+{
+    char time[TEXT_MINUTE_SIZE], state[LOOKUP_WORD_SIZE];
+
+    text_minute(query_column_number(query, LOOKUP_RECEIVED_MS), time);
+    lookup_word(query, LOOKUP_STATE, state);
+    table_add(table, query_column_text(query, LOOKUP_ID), TERM_PLAIN);
+    table_add(table, span_text(time), TERM_PLAIN);
+    table_add(table, span_text(state), term_state_colour(state));
+    table_add(table, lookup_sender(query_column_text(query, LOOKUP_SENDER)), TERM_PLAIN);
+    if (add_recipients(table, index, query_column_text(query, LOOKUP_ID), err) != 0)
+        return -1;
+    table_add(table, query_column_text(query, LOOKUP_SUBJECT), TERM_PLAIN);
+    return 0;
+}
+
+static int print_table(struct command_call *call, struct query *query, bool *found, struct err *err)
+{
+    struct table table = {.columns = columns, .column_count = LIST_COLUMNS};
+    int row;
+
+    while ((row = query_next(query, err)) == 1)
+        if (add_row(&table, query, &call->index, err) != 0) {
+            row = -1;
+            break;
+        }
+    *found = table.count > 0;
+    if (row == 0 && *found)
+        row = table_print(&table, &call->out, err);
+    table_free(&table);
+    return row;
+}
+
+static int print_json(struct command_call *call, struct query *query, bool *found, struct err *err)
+{
+    struct json json = {.out = call->out.out};
+    int row;
+
+    json_open(&json, NULL, '[');
+    while ((row = query_next(query, err)) == 1) {
+        *found = true;
+        json_open(&json, NULL, '{');
+        if (lookup_json(query, &json, err) != 0)
+            return -1;
+        json_close(&json);
+    }
+    json_close(&json);
+    return row;
+}
+
+static int print_found(struct command_call *call, const struct lookup_filter *filter, bool as_json)
+{
+    struct err err = {0};
+    struct query query;
+    bool found = false;
+    int status = lookup_start(&query, &call->index, filter, &err);
+
+    if (status == 0) {
+        status = (as_json ? print_json : print_table)(call, &query, &found, &err);
+        query_end(&query);
+    }
+    if (status != 0)
+        return command_fail(call, &err);
+    if (!found && !as_json)
+        command_say(call, "there is no such message");
+    return found ? COMMAND_OK : COMMAND_NOTHING;
+}
+
+int command_list(struct command_call *call)
+{
+    struct lookup_filter filter = {.limit = LIMIT_DEFAULT};
+    bool as_json = false, is_missing;
+    int status = read_options(call, &filter, &as_json);
+
+    if (status != COMMAND_GO_ON || (status = command_open_config(call)) != COMMAND_GO_ON ||
+        (status = command_open_index(call, INDEX_READER, &is_missing)) != COMMAND_GO_ON)
+        return status;
+    if (!is_missing)
+        return print_found(call, &filter, as_json);
+    if (as_json)
+        (void)fputs("[]\n", call->out.out);
+    else
+        command_say(call, "there is no message yet: the index %s is made when the first one comes",
+                    call->config.index);
+    return COMMAND_NOTHING;
+}
