@@ -4,9 +4,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -212,7 +210,7 @@ static void report_discarded(struct conversation *c)
 
 /* ---- the client ---- */
 
-/* Waits until the client can be read or written, or a deadline passes. 1 ready, 0 too late, -1 the client is gone. */
+/* Waits until the client can be read or written, or a deadline passes. 1 ready, 0 too late, -1 no use to go on. */
 static int wait_for(struct conversation *c, int fd, short events)
 {
     int64_t ends = clock_monotonic_ms() + c->session->config->command_timeout_ms;
@@ -220,15 +218,16 @@ static int wait_for(struct conversation *c, int fd, short events)
     if (ends > c->session_ends)
         ends = c->session_ends;
     for (;;) {
-        struct pollfd client = {.fd = fd, .events = events};
+        /* Without its writer a session is worth nothing. */
+        struct pollfd both[] = {{.fd = fd, .events = events}, {.fd = c->session->writer}};
         int64_t left = ends - clock_monotonic_ms();
         /* At least one look: the last word is written after the deadline. */
-        int ready = poll(&client, 1, left < 0 ? 0 : left > INT32_MAX ? INT32_MAX : (int)left);
+        int ready = poll(both, 2, left < 0 ? 0 : left > INT32_MAX ? INT32_MAX : (int)left);
 
         if (ready < 0 && errno != EINTR)
             return -1;
         if (ready > 0)
-            return (client.revents & POLLNVAL) == 0 ? 1 : -1;
+            return both[1].revents == 0 ? 1 : -1;
         if (ready == 0 && clock_monotonic_ms() >= ends)
             return 0;
     }
@@ -364,7 +363,7 @@ static void begin(struct conversation *c, const struct session *session)
 }
 
 /* The session holds the client and the way to the writer, no log and nothing that a super-server may have left open;
- * and it dies with its writer, which may have turned its back on it. */
+ * and should it ever not keep to its deadlines any more, the kernel's alarm ends it. */
 static int let_go(const struct session *session, int ruleset, struct err *err)
 {
     const int kept[] = {STDERR_FILENO, session->in, session->out, session->writer, ruleset};
@@ -377,24 +376,24 @@ static int let_go(const struct session *session, int ruleset, struct err *err)
         if (next > from && close_range(from, next - 1, 0) != 0)
             return err_system(err, "close_range");
     }
-    return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 ? 0 : err_system(err, "PR_SET_PDEATHSIG");
+    (void)alarm((unsigned)((session->config->session_timeout_ms + session->config->command_timeout_ms) / 1000));
+    return 0;
 }
 
-int session_run(const struct session *session, const struct sandbox *sandbox)
+int session_run(const struct session *session, struct sandbox *sandbox)
 {
-    static struct conversation conversation;
-    struct conversation *c = &conversation;
+    static struct conversation c;
     struct err err;
 
-    begin(c, session);
+    begin(&c, session);
     if (let_go(session, sandbox->ruleset, &err) != 0 || sandbox_apply(sandbox, &err) != 0) {
         log_say(LOG_CRIT, "no session without its sandbox: %s", err.text);
-        smtp_hang_up(&c->smtp, REPLY_UNAVAILABLE, &c->output);
-        flush(c);
+        smtp_hang_up(&c.smtp, REPLY_UNAVAILABLE, &c.output);
+        flush(&c);
         return EX_OSERR;
     }
-    smtp_greet(&c->smtp, &c->output);
-    while (!c->over)
-        step(c);
+    smtp_greet(&c.smtp, &c.output);
+    while (!c.over)
+        step(&c);
     return EX_OK;
 }
