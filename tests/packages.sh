@@ -93,9 +93,9 @@ fi
 # Without what is only recommended, so that no mail server comes along and nothing is configured; of the packages
 # above only xinetd is a service, and Debian's own services for it are all disabled: it listens on no port.
 echo "Installing: $missing" >&2
-as_root apt-get -q update </dev/null >&2
+as_root apt-get -qq update </dev/null >&2 || echo "apt-get update failed; the lists may be old" >&2
 # shellcheck disable=SC2086 # a list of words
-as_root apt-get -q -y --no-install-recommends install $missing </dev/null >&2
+as_root apt-get -qq -y -o Dpkg::Use-Pty=0 --no-install-recommends install $missing </dev/null >&2
 
 still=$(list_missing "$@" | tr '\n' ' ')
 [ -z "$still" ] || { echo "Installed, but still not found: $still" >&2; exit 1; }
