@@ -215,3 +215,14 @@ const struct config_handler *config_handler(const struct config *config, size_t 
     }
     return NULL;
 }
+
+int64_t config_stamp(const char *path)
+{
+    struct stat status;
+
+    if (stat(path, &status) != 0)
+        return -1;
+    return (
+        int64_t)(((uint64_t)status.st_mtim.tv_sec * 1000000000 + (uint64_t)status.st_mtim.tv_nsec + status.st_ino) &
+                 INT64_MAX);
+}

@@ -117,6 +117,9 @@ __attribute__((warn_unused_result)) int config_load_text(struct config *config, 
                                                          struct config_errors *errors);
 void config_free(struct config *config);
 
+/* Tells one state of the file at `path` from another, by its time and its number; -1 when it can't be looked at. */
+int64_t config_stamp(const char *path);
+
 /*
  * Adds a mistake found later, "FILE:LINE: " put before it (line 0: without the line). Control characters in it become
  * question marks. Always gives -1. After CONFIG_ERRORS_MAX of them one last line says that there are more.

@@ -2,11 +2,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/fsuid.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -18,7 +21,53 @@ static struct {
     int file; /* -1: none */
     log_sink *sink;
     void *sink_context;
+    bool has_owner;
+    uid_t uid;
+    gid_t gid;
 } destination = {.program = "mailmill", .target = LOG_TO_STDERR, .file = -1};
+
+void log_owner(uid_t uid, gid_t gid)
+{
+    destination.has_owner = true;
+    destination.uid = uid;
+    destination.gid = gid;
+}
+
+enum { LOG_FLAGS = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, LOG_MODE = 0660 };
+
+/* A new file where only root may make one. Nothing that is there is touched, and no link can lead elsewhere. */
+static int make_file(const char *file)
+{
+    struct open_how how = {
+        .flags = (unsigned)(LOG_FLAGS | O_EXCL), .mode = LOG_MODE, .resolve = RESOLVE_NO_SYMLINKS};
+    int fd = (int)syscall(SYS_openat2, AT_FDCWD, file, &how, sizeof how);
+
+    if (fd >= 0 && fchown(fd, destination.uid, destination.gid) == 0)
+        return fd;
+    if (fd >= 0)
+        (void)close(fd);
+    return -1;
+}
+
+/* Root opens it with its owner's rights: the owner may have put anything in its place. */
+static int open_file(const char *file)
+{
+    int fd;
+
+    if (geteuid() != 0 || !destination.has_owner)
+        return open(file, LOG_FLAGS, LOG_MODE);
+    (void)setfsgid(destination.gid);
+    (void)setfsuid(destination.uid);
+    fd = open(file, LOG_FLAGS, LOG_MODE);
+    (void)setfsuid(0);
+    (void)setfsgid(getegid());
+    if (fd >= 0 || errno != EACCES)
+        return fd;
+    fd = make_file(file);
+    if (fd < 0 && errno == EEXIST)
+        errno = EACCES;
+    return fd;
+}
 
 void log_open(const char *program, enum log_target target, const char *file)
 {
@@ -31,14 +80,14 @@ void log_open(const char *program, enum log_target target, const char *file)
     destination.file = -1;
     if (file == NULL)
         return;
-    destination.file = open(file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0660);
+    destination.file = open_file(file);
     if (destination.file < 0)
         log_say(LOG_ERR, "cannot open the log file %s: %s", file, strerror(errno));
 }
 
 void log_reopen(const char *file)
 {
-    int fd = file == NULL ? -1 : open(file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0660);
+    int fd = file == NULL ? -1 : open_file(file);
 
     if (file != NULL && fd < 0) {
         log_say(LOG_ERR, "cannot open the log file %s, the log stays where it is: %s", file, strerror(errno));

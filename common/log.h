@@ -17,6 +17,7 @@
 #define COMMON_LOG_H
 
 #include <stdint.h>
+#include <sys/types.h>
 #include <syslog.h>
 
 #include "common/buf.h"
@@ -36,6 +37,12 @@ enum log_target { LOG_TO_SYSLOG, LOG_TO_STDERR };
  * `target`. Says in the first line when the file could not be opened. `program` is borrowed for good.
  */
 void log_open(const char *program, enum log_target target, const char *file);
+
+/*
+ * Whose a log file is that root opens: it is opened with that user's rights, and where only root can make it, made
+ * and given to user and group. So a process that gives up root can open it again after a log rotation.
+ */
+void log_owner(uid_t uid, gid_t gid);
 
 /*
  * Turns to `file` anew (NULL: to the target), as its old self may have been put aside by a log rotation. One that

@@ -84,6 +84,45 @@ void spool_discard(const struct spool *spool, const char *id)
     (void)unlinkat(spool->tmp, id, 0);
 }
 
+/* 1: removed; 0: to be kept, or not there any more. */
+static int clear_file(const struct spool *spool, const char *name, int64_t now_ms, struct err *err)
+{
+    struct stat status;
+
+    if (fstatat(spool->tmp, name, &status, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(status.st_mode) ||
+        now_ms - (int64_t)status.st_mtim.tv_sec * 1000 <= SPOOL_TMP_MS)
+        return 0;
+    if (unlinkat(spool->tmp, name, 0) == 0)
+        return 1;
+    return errno == ENOENT ? 0 : err_system(err, "removing %s/tmp/%s", spool->path, name);
+}
+
+int spool_clear_tmp(const struct spool *spool, int64_t now_ms, struct err *err)
+{
+    int fd = openat(spool->tmp, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+    struct dirent *entry;
+    bool failed = false;
+    int count = 0;
+
+    if (folder == NULL) {
+        err_system(err, "reading %s/tmp", spool->path);
+        if (fd >= 0)
+            (void)close(fd);
+        return -1;
+    }
+    while ((errno = 0, entry = readdir(folder)) != NULL) {
+        int removed = clear_file(spool, entry->d_name, now_ms, err);
+
+        failed |= removed < 0;
+        count += removed > 0;
+    }
+    if (errno != 0)
+        failed = err_system(err, "reading %s/tmp", spool->path) != 0;
+    (void)closedir(folder);
+    return failed ? -1 : count;
+}
+
 /* Is this the name of a file in cur/ that belongs to the message? ID alone, or with flags behind ":2,". */
 static bool belongs_to(const char *name, const char *id)
 {

@@ -17,11 +17,15 @@
 #define COMMON_SPOOL_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "common/err.h"
 #include "common/id.h"
 
-enum { SPOOL_NAME_SIZE = 64 }; /* of a file within a folder: ID, ":2," and flags */
+enum {
+    SPOOL_NAME_SIZE = 64,            /* of a file within a folder: ID, ":2," and flags */
+    SPOOL_TMP_MS = 36 * 3600 * 1000, /* as of old: maildir(5) */
+};
 
 struct spool {
     const char *path; /* borrowed */
@@ -46,6 +50,12 @@ __attribute__((warn_unused_result)) int spool_commit(const struct spool *spool, 
 
 /* Removes tmp/ID; nothing there is fine. */
 void spool_discard(const struct spool *spool, const char *id);
+
+/*
+ * Removes files in tmp/ that nobody has written to for SPOOL_TMP_MS: a session that would still finish one is long over.
+ * Gives how many; -1: some could not be.
+ */
+__attribute__((warn_unused_result)) int spool_clear_tmp(const struct spool *spool, int64_t now_ms, struct err *err);
 
 /* Where a message lies. */
 struct spool_place {

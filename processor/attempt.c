@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/fault.h"
 #include "common/route.h"
 
 void attempt_close_fd(int *fd)
@@ -91,7 +92,7 @@ int attempt_launch(struct attempt *attempt, const struct launcher *launcher, uin
 
 bool attempt_read(struct attempt *attempt, int *fd, struct span *bytes)
 {
-    static char storage[64 * 1024];
+    static char storage[ATTEMPT_READ_SIZE];
     ssize_t size = *fd < 0 ? 0 : read(*fd, storage, sizeof storage);
 
     *bytes = (struct span){storage, size > 0 ? (size_t)size : 0};
@@ -108,14 +109,28 @@ bool attempt_save(struct attempt *attempt, struct span bytes, uint64_t max)
     if (attempt->whole_size > max)
         attempt->is_too_much = true;
     while (bytes.size > 0 && !attempt->is_too_much) {
-        ssize_t written = write(attempt->whole, bytes.data, bytes.size);
+        ssize_t written = FAULT_ERRNO("attempt-save") ? -1 : write(attempt->whole, bytes.data, bytes.size);
 
-        if (written < 0 && errno != EINTR)
-            attempt->is_too_much = true; /* no room for it, which is the same to the handler */
-        else if (written > 0)
+        if (written < 0 && errno != EINTR) {
+            attempt->save_errno = errno;
+            return false;
+        }
+        if (written > 0)
             bytes = span_slice(bytes, (size_t)written, bytes.size);
     }
     return !attempt->is_too_much;
+}
+
+void attempt_take_end(struct attempt *attempt, enum run_end end, int64_t number)
+{
+    attempt->end = end;
+    attempt->end_number = number;
+    if (attempt->is_too_much) {
+        attempt->end = RUN_TOO_MUCH;
+    } else if (attempt->save_errno != 0) {
+        attempt->end = RUN_NOT_SAVED;
+        attempt->end_number = attempt->save_errno;
+    }
 }
 
 /* ---- its environment ---- */

@@ -30,6 +30,8 @@ struct attempt_context {
     struct message_helper *helper;
 };
 
+enum { ATTEMPT_READ_SIZE = 64 * 1024 }; /* what attempt_read() takes at once */
+
 enum attempt_stage {
     ATTEMPT_HANDLER, /* the handler runs */
     ATTEMPT_COMPOSE, /* the helper makes, or is to be asked for, the letter */
@@ -53,8 +55,9 @@ struct attempt {
     int whole; /* reply and filter: a file with all of the handler's stdout, as long as it is needed; else -1 */
     uint64_t whole_size;
     bool is_too_much;
-    bool asked;   /* compose: the helper has been asked */
-    int composed; /* compose: the file being written, or -1 */
+    int save_errno; /* why some of it is not in the file; 0: all is */
+    bool asked;     /* compose: the helper has been asked */
+    int composed;   /* compose: the file being written, or -1 */
     struct address reply_to;
 
     /* How it ended. */
@@ -98,6 +101,9 @@ bool attempt_read(struct attempt *attempt, int *fd, struct span *bytes);
 /* Adds bytes of the handler's output to `whole`. Gives false once they are more than `max`, or than there is room
  * for. */
 __attribute__((warn_unused_result)) bool attempt_save(struct attempt *attempt, struct span bytes, uint64_t max);
+
+/* Takes note of how its program ended: as the launcher says, or of what was wrong with its output. */
+void attempt_take_end(struct attempt *attempt, enum run_end end, int64_t number);
 
 /* Closes a descriptor that may be -1, and makes it that. */
 void attempt_close_fd(int *fd);

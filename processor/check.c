@@ -171,6 +171,62 @@ static void check_workdir(struct check *check)
     check->has_workdir = check_rights(&check->own, check->config->workdir, CHECK_FILL, &err) == 0;
     if (!check->has_workdir)
         missing_or_closed(check, "workdir", &err);
+    else if (check->own.uid == 0 && check_trust(check->config->workdir, &err) != 0)
+        config_error(check->errors, check->config->path, config_line(check->config->lines, "", "workdir"),
+                     "workdir: %s, and root makes and removes folders there; chown root it, and chmod go-w it, or "
+                     "chmod +t it as /tmp is",
+                     err.text);
+}
+
+/* Root makes one that is missing, for the processor's user, who opens it again after a log rotation. */
+static void check_log_file(const struct check *check)
+{
+    const char *path = check->config->log_file;
+    char *folder;
+    struct err err = {0};
+
+    if (path == NULL || check_rights(&check->account, path, CHECK_APPEND, &err) == 0)
+        return;
+    folder = check_folder_of(path);
+    if (err.number != ENOENT)
+        folder_error(check, "log-file", err.text);
+    else if (folder != NULL && (check_rights(&check->own, folder, CHECK_FILL, &err) != 0 ||
+                                check_rights(&check->account, folder, CHECK_ENTER, &err) != 0))
+        missing_or_closed(check, "log-file", &err);
+    free(folder);
+}
+
+/* ---- the configuration itself ---- */
+
+static void check_config_trust(const struct check *check, const char *path)
+{
+    struct err err = {0};
+
+    if (check_trust(path, &err) != 0)
+        config_error(check->errors, check->config->path, 0,
+                     "%s, and root runs what the configuration says; chown root it, and chmod go-w it", err.text);
+}
+
+/* What root's half reads, nobody else may write: neither the file, nor its name in the folder that it stands in. */
+static void check_own_file(const struct check *check)
+{
+    const char *path = check->config->path;
+    char *real = check->own.uid == 0 ? realpath(path, NULL) : NULL;
+    char *folder = real == NULL ? NULL : check_folder_of(real);
+    char *named = strchr(path, '/') == NULL ? strdup(".") : check_folder_of(path);
+    char *named_real = named == NULL ? NULL : realpath(named, NULL);
+
+    if (real != NULL)
+        check_config_trust(check, real);
+    if (folder != NULL)
+        check_config_trust(check, folder);
+    /* By a symbolic link it has another folder, too. */
+    if (folder != NULL && named_real != NULL && strcmp(folder, named_real) != 0)
+        check_config_trust(check, named_real);
+    free(real);
+    free(folder);
+    free(named);
+    free(named_real);
 }
 
 static bool is_inside(const char *inner, const char *outer)
@@ -210,6 +266,7 @@ static void check_folders(struct check *check)
         if (check->has_account) {
             check_spool(check);
             check_index(check, index_folder);
+            check_log_file(check);
         }
         check_apart(check, index_folder);
     }
@@ -243,6 +300,7 @@ static int check_all(struct check *check)
     size_t before = check->errors->count;
 
     find_account(check);
+    check_own_file(check);
     check_folders(check);
     check_handlers(check);
     check_machine(check);

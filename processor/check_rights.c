@@ -15,7 +15,7 @@ enum { READ = 4, WRITE = 2, EXECUTE = 1, OWNER_SHIFT = 6, GROUP_SHIFT = 3 };
 
 /* What each need comes to. */
 struct need {
-    mode_t type;
+    mode_t type; /* 0: anything but a folder */
     unsigned bits;
     unsigned long forbidden; /* flags of the file system */
     const char *type_text;
@@ -26,6 +26,7 @@ struct need {
 static const struct need needs[] = {
     [CHECK_EXECUTE] = {S_IFREG, EXECUTE, ST_NOEXEC, "a regular file; name a program", "execute", "chmod a+rx"},
     [CHECK_MODIFY] = {S_IFREG, READ | WRITE, ST_RDONLY, "a regular file", "read and write", "chown or chmod"},
+    [CHECK_APPEND] = {0, WRITE, ST_RDONLY, "a file", "write", "chown or chmod"},
     [CHECK_FILL] = {S_IFDIR, WRITE | EXECUTE, ST_RDONLY, "a folder", "write in", "chown or chmod"},
     [CHECK_ENTER] = {S_IFDIR, EXECUTE, 0, "a folder", "enter", "chmod a+x"},
 };
@@ -83,7 +84,7 @@ static int check_object(const struct account *account, const char *path, const s
         err->number = number;
         return -1;
     }
-    if ((status.st_mode & S_IFMT) != need->type)
+    if (need->type == 0 ? S_ISDIR(status.st_mode) : (status.st_mode & S_IFMT) != need->type)
         return err_set(err, ERR_PERMANENT, "%.160s is not %s", path, need->type_text);
     if ((rights_of(account, &status) & need->bits) != need->bits)
         return refuse(account, path, &status, need, err);
@@ -126,6 +127,21 @@ int check_rights(const struct account *account, const char *path, enum check_nee
     result = strcmp(real, path) == 0 ? 0 : check_way(account, real, err);
     free(real);
     return result;
+}
+
+int check_trust(const char *path, struct err *err)
+{
+    struct stat status;
+    const struct passwd *owner;
+
+    if (stat(path, &status) != 0)
+        return 0;
+    if (status.st_uid == 0 && ((status.st_mode & (S_IWGRP | S_IWOTH)) == 0 ||
+                               (S_ISDIR(status.st_mode) && (status.st_mode & S_ISVTX) != 0)))
+        return 0;
+    owner = getpwuid(status.st_uid);
+    return err_set(err, ERR_PERMANENT, "others than root may change %.160s (owner %s, mode %04o)", path,
+                   owner == NULL ? "unknown" : owner->pw_name, (unsigned)(status.st_mode & 07777));
 }
 
 char *check_folder_of(const char *path)

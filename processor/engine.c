@@ -15,30 +15,10 @@
 #include "common/log.h"
 #include "processor/filing.h"
 #include "processor/ledger.h"
+#include "processor/lock.h"
 #include "processor/notify.h"
 
 /* ---- opening ---- */
-
-/* Two processors on one spool would run everything twice. The lock's file says who holds it. */
-static int lock_spool(struct engine *engine, struct err *err)
-{
-    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    char text[32] = "";
-    ssize_t size;
-
-    engine->lock = openat(engine->spool.root, "processor.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0660);
-    if (engine->lock < 0)
-        return err_system(err, "opening processor.lock in the spool %s", engine->spool.path);
-    if (fcntl(engine->lock, F_OFD_SETLK, &lock) != 0) {
-        size = pread(engine->lock, text, sizeof text - 1, 0);
-        return err_set(err, ERR_PERMANENT, "another mailmill-processor (process %.*s) works on the spool %s",
-                       (int)(size > 0 ? strcspn(text, "\n") : 1), size > 0 ? text : "?", engine->spool.path);
-    }
-    size = snprintf(text, sizeof text, "%d\n", (int)getpid());
-    if (ftruncate(engine->lock, 0) != 0 || pwrite(engine->lock, text, (size_t)size, 0) != size)
-        return err_system(err, "writing processor.lock in the spool %s", engine->spool.path);
-    return 0;
-}
 
 static int take_signals(struct engine *engine, struct err *err)
 {
@@ -56,14 +36,29 @@ static int take_signals(struct engine *engine, struct err *err)
 
 static void wire(struct engine *engine)
 {
-    engine->intake = (struct intake){
-        .config = engine->config, .index = &engine->index, .spool = &engine->spool, .helper = &engine->helper};
+    engine->intake = (struct intake){.config = engine->config,
+                                     .index = &engine->index,
+                                     .spool = &engine->spool,
+                                     .helper = &engine->helper,
+                                     .config_stamp = config_stamp(engine->config->path)};
     engine->runner.context = (struct attempt_context){.config = engine->config,
                                                       .index = &engine->index,
                                                       .spool = &engine->spool,
                                                       .outbox = &engine->outbox,
                                                       .launcher = engine->launcher,
                                                       .helper = &engine->helper};
+}
+
+/* What the receiver could not finish, as at a power cut. Rubbish that stays is no reason not to start. */
+static void clear_tmp(const struct engine *engine, int64_t now_ms)
+{
+    struct err err = {0};
+    int count = spool_clear_tmp(&engine->spool, now_ms, &err);
+
+    if (count < 0)
+        log_say(LOG_WARNING, "%s", err.text);
+    else if (count > 0)
+        log_say(LOG_INFO, "cleared %d old files out of tmp/ in the spool", count);
 }
 
 /*
@@ -74,6 +69,7 @@ static int take_up(struct engine *engine, struct err *err)
 {
     int64_t now_ms = clock_now_ms();
 
+    clear_tmp(engine, now_ms);
     if (index_open(&engine->index, engine->index_path, INDEX_PROCESSOR, err) != 0 ||
         ledger_recover(&engine->index, now_ms, err) != 0 ||
         filing_rest(&engine->index, &engine->spool, now_ms, err) != 0 ||
@@ -93,7 +89,8 @@ int engine_open(struct engine *engine, struct config *config, const struct launc
         return err_system(err, "memory for the engine");
     wire(engine);
     if (take_signals(engine, err) != 0 || spool_open(&engine->spool, engine->spool_path, true, err) != 0 ||
-        lock_spool(engine, err) != 0 ||
+        (engine->lock = lock_take(engine->spool.root, engine->spool.path, err)) < 0 ||
+        launcher_keep(launcher, engine->lock, err) != 0 ||
         message_program_path(engine->helper_path, sizeof engine->helper_path, err) != 0 ||
         message_start(&engine->helper, engine->helper_path, err) != 0 || take_up(engine, err) != 0)
         return -1;
@@ -102,6 +99,11 @@ int engine_open(struct engine *engine, struct config *config, const struct launc
 
 void engine_close(struct engine *engine)
 {
+    /* What still runs is for the launcher to end, and until then no other processor may start. */
+    if (runner_is_busy(&engine->runner))
+        (void)close(engine->lock);
+    else
+        lock_release(engine->lock);
     runner_free(&engine->runner);
     intake_forget(&engine->intake);
     message_stop(&engine->helper);
@@ -111,8 +113,6 @@ void engine_close(struct engine *engine)
     spool_close(&engine->spool);
     if (engine->signals >= 0)
         (void)close(engine->signals);
-    if (engine->lock >= 0)
-        (void)close(engine->lock);
     free(engine->spool_path);
     free(engine->index_path);
     free(engine->fds);
@@ -128,22 +128,28 @@ static void stop(struct engine *engine)
     engine->stopping = true;
 }
 
+/* Refused or not, this is the file that was looked at: no message makes us look at it again before it changes. */
+static void ask_for_reload(struct engine *engine)
+{
+    struct err err;
+
+    notify_reloading();
+    engine->intake.config_stamp = config_stamp(engine->config->path);
+    if (launcher_reload(engine->launcher, &err) != 0)
+        log_say(LOG_ERR, "reload: %s", err.text);
+    else
+        engine->reloads++;
+}
+
 static void read_signals(struct engine *engine)
 {
     struct signalfd_siginfo signal;
-    struct err err;
 
-    while (read(engine->signals, &signal, sizeof signal) == (ssize_t)sizeof signal) {
-        if (signal.ssi_signo != SIGHUP) {
-            stop(engine);
-            continue;
-        }
-        notify_reloading();
-        if (launcher_reload(engine->launcher, &err) != 0)
-            log_say(LOG_ERR, "reload: %s", err.text);
+    while (read(engine->signals, &signal, sizeof signal) == (ssize_t)sizeof signal)
+        if (signal.ssi_signo == SIGHUP)
+            ask_for_reload(engine);
         else
-            engine->reloads++;
-    }
+            stop(engine);
 }
 
 /* ---- the configuration, read anew ---- */
@@ -243,6 +249,14 @@ static void start_helper(struct engine *engine, int64_t now_ms)
         lose_helper(engine, now_ms, &err);
 }
 
+/* Mail would go on arriving where nobody looks. */
+static void lose_watch(struct engine *engine)
+{
+    if (!engine->failed)
+        log_say(LOG_CRIT, "%s/new was removed or replaced; a restart is needed", engine->spool_path);
+    engine->failed = true;
+}
+
 static void read_watch(struct engine *engine, int64_t now_ms)
 {
     static struct watch_batch batch;
@@ -257,6 +271,8 @@ static void read_watch(struct engine *engine, int64_t now_ms)
             intake_arrived(&engine->intake, name, now_ms);
         else if (event == WATCH_WAKE)
             schedule_disturb(&engine->schedule);
+        else if (event == WATCH_GONE)
+            lose_watch(engine);
         else if (intake_scan(&engine->intake, &err) != 0)
             log_say(LOG_ERR, "looking through the spool: %s", err.text);
     }
@@ -343,12 +359,17 @@ static void go_on(struct engine *engine, int64_t now_ms)
     if (engine->stopping) {
         if (engine->stop_ms <= clock_monotonic_ms()) {
             engine->stop_ms = INT64_MAX;
-            runner_stop(&engine->runner);
+            runner_stop(&engine->runner, clock_now_ms());
         }
         return;
     }
     if (engine->helper_ms == 0)
         intake_continue(&engine->intake, now_ms);
+    if (engine->intake.wants_reload && engine->reloads == 0) {
+        log_say(LOG_INFO, "a message is for a route that only the changed configuration has: reading it");
+        ask_for_reload(engine);
+    }
+    engine->intake.wants_reload = false;
     if (engine->intake.queued || engine->runner.changed)
         schedule_disturb(&engine->schedule);
     engine->intake.queued = engine->runner.changed = false;

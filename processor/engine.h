@@ -45,7 +45,7 @@ struct engine {
     unsigned reloads;  /* asked of the launcher and not answered yet: nobody knows by which numbers it goes */
     bool stopping;
     int64_t stop_ms; /* monotonic: when what still runs is stopped */
-    bool failed;     /* the launcher is gone: there is no going on */
+    bool failed;     /* the launcher or the folder new/ is gone: there is no going on */
     struct pollfd *fds;
     size_t fd_capacity;
 };

@@ -70,6 +70,20 @@ bool environment_is_of_message(struct span entry)
     return false;
 }
 
+int environment_take(struct environment *environment, struct span texts, struct err *err)
+{
+    environment_start(environment);
+    while (texts.size > 0) {
+        size_t size = span_find(texts, '\0');
+
+        if (size == texts.size || !environment_is_of_message(span_slice(texts, 0, size)))
+            return err_set(err, ERR_PROTOCOL, "the main half sent an environment name that is not its own");
+        buf_put(&environment->buf, span_slice(texts, 0, size + 1));
+        texts = span_slice(texts, size + 1, texts.size);
+    }
+    return 0;
+}
+
 int environment_entries(struct environment *environment, char **entries)
 {
     struct buf *buf = &environment->buf;

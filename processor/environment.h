@@ -16,6 +16,7 @@
 #include <stddef.h>
 
 #include "common/buf.h"
+#include "common/err.h"
 
 enum environment_name {
     ENVIRONMENT_SENDER,
@@ -70,6 +71,12 @@ void environment_put(struct environment *environment, enum environment_name name
 
 /* Whether "NAME=value" has a name that the main half may set. */
 bool environment_is_of_message(struct span entry);
+/*
+ * The launcher's start: takes over what the main half sent, "NAME=value" texts with a NUL after each, name by name.
+ * One that is not the main half's, or a text without its NUL, is a protocol error.
+ */
+__attribute__((warn_unused_result)) int environment_take(struct environment *environment, struct span texts,
+                                                         struct err *err);
 
 /*
  * Points `entries` (room for ENVIRONMENT_COUNT + 1) at the texts in `environment`, a NULL behind the last. Gives the

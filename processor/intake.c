@@ -10,6 +10,7 @@
 
 #include "common/fault.h"
 #include "common/log.h"
+#include "common/route.h"
 #include "processor/filing.h"
 #include "processor/ledger.h"
 
@@ -138,14 +139,17 @@ int intake_scan(struct intake *intake, struct err *err)
 {
     struct scan scan = {.intake = intake};
 
-    intake->has_backlog = true;
+    intake->has_backlog = intake->needs_scan = true;
     if (index_begin(intake->index, err) != 0)
         return -1;
     if (spool_each_new(intake->spool, visit, &scan, err) != 0) {
         index_rollback(intake->index);
         return -1;
     }
-    return index_commit(intake->index, err);
+    if (index_commit(intake->index, err) != 0)
+        return -1;
+    intake->needs_scan = false;
+    return 0;
 }
 
 /* ---- one message after the other ---- */
@@ -153,7 +157,8 @@ int intake_scan(struct intake *intake, struct err *err)
 static void pause_intake(struct intake *intake, int64_t now_ms, const char *id, const struct err *err)
 {
     log_say(LOG_ERR, "%s is not queued yet: %s", id, err->text);
-    intake->has_backlog = true;
+    /* It may have no row to be found by: the receiver has none of its rows if the index was in trouble. */
+    intake->has_backlog = intake->needs_scan = true;
     intake->resume_ms = now_ms + INTAKE_PAUSE_MS;
 }
 
@@ -222,6 +227,7 @@ void intake_arrived(struct intake *intake, const char *name, int64_t now_ms)
 {
     struct intake_slot *slot = free_slot(intake);
     struct err err = {0};
+    int row;
 
     if (!id_is_valid(span_text(name))) {
         err_set(&err, ERR_PERMANENT, "its name is not a message's ID");
@@ -232,8 +238,9 @@ void intake_arrived(struct intake *intake, const char *name, int64_t now_ms)
         take_up(intake, slot, name, now_ms);
     } else {
         intake->has_backlog = true;
-        if (has_row(intake->index, name, &err) == 0 && add_row_alone(intake, name, &err) != 0)
-            log_say(LOG_ERR, "%s has no row yet: %s", name, err.text);
+        row = has_row(intake->index, name, &err);
+        if (row < 0 || (row == 0 && add_row_alone(intake, name, &err) != 0))
+            pause_intake(intake, now_ms, name, &err);
     }
 }
 
@@ -261,6 +268,10 @@ void intake_continue(struct intake *intake, int64_t now_ms)
 
     if (!intake->has_backlog || now_ms < intake->resume_ms || free_slot(intake) == NULL)
         return;
+    if (intake->needs_scan && intake_scan(intake, &err) != 0) {
+        pause_intake(intake, now_ms, "the spool", &err);
+        return;
+    }
     count = list_waiting(intake, ids, 2 * MESSAGE_IN_FLIGHT_MAX, &err);
     if (count < 0) {
         pause_intake(intake, now_ms, "the backlog", &err);
@@ -292,6 +303,24 @@ static int queue_message(struct intake *intake, const struct intake_slot *slot, 
     return filing_message(intake->index, intake->spool, slot->envelope.id, now_ms, &ended, err);
 }
 
+/*
+ * The receiver reads the configuration anew for each connection, and takes mail only for what it finds there: an
+ * address without a route means that ours is older. Where it is not (the route was removed since), the mail is kept.
+ */
+static bool wants_newer_config(struct intake *intake, const struct envelope *envelope)
+{
+    for (size_t i = 0; i < envelope->recipient_count; i++) {
+        enum route_verdict verdict = route_find(intake->config, &envelope->recipients[i]).verdict;
+
+        if (verdict == ROUTE_FOUND || verdict == ROUTE_KEPT)
+            continue;
+        if (config_stamp(intake->config->path) != intake->config_stamp)
+            return true;
+        log_say(LOG_WARNING, "%s: no route for %s any more; it is kept", envelope->id, envelope->recipients[i].text);
+    }
+    return false;
+}
+
 static void finish_slot(struct intake *intake, struct intake_slot *slot, const struct message_answer *answer,
                         int64_t now_ms)
 {
@@ -299,6 +328,12 @@ static void finish_slot(struct intake *intake, struct intake_slot *slot, const s
     struct err err = answer->err;
 
     FAULT_POINT("intake-parsed");
+    if (wants_newer_config(intake, &slot->envelope)) {
+        intake->wants_reload = intake->has_backlog = intake->needs_scan = true;
+        intake->resume_ms = now_ms + INTAKE_PAUSE_MS;
+        free_of_work(slot);
+        return;
+    }
     if (headers == NULL)
         log_say(LOG_WARNING, "%s: no headers: %s", slot->envelope.id, err.text);
     /* A message that breaks its parser is still delivered; it only has no headers. */

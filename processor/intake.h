@@ -43,8 +43,12 @@ struct intake {
     struct intake_slot slots[MESSAGE_IN_FLIGHT_MAX];
     uint64_t last_token;
     bool has_backlog;  /* the index may have messages that are not queued */
+    bool needs_scan;   /* new/ may have files that are not in the index */
     int64_t resume_ms; /* wall clock: not before, after trouble; 0: at once */
     bool queued;       /* something was queued since this was last set to false */
+
+    int64_t config_stamp; /* of the configuration's file when it was last read: config_stamp() */
+    bool wants_reload;    /* a message is for a route that only a newer configuration has */
 };
 
 /* Gives a row to each message in new/ that has none. Files that are no messages of ours are left, and named in the

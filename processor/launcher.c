@@ -58,6 +58,15 @@ int launcher_reload(const struct launcher *launcher, struct err *err)
     return frame_send(launcher->socket, &frame, NULL, 0, err);
 }
 
+int launcher_keep(const struct launcher *launcher, int lock, struct err *err)
+{
+    char storage[8];
+    struct buf frame = buf_over(storage, sizeof storage);
+
+    frame_start(&frame, LAUNCH_KEEP);
+    return frame_send(launcher->socket, &frame, &lock, 1, err);
+}
+
 static int read_answer(struct launcher_answer *answer, struct frame_reader *frame, size_t fd_count, struct err *err)
 {
     struct buf text = buf_over(answer->text, sizeof answer->text);

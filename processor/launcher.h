@@ -9,7 +9,9 @@
  *     LAUNCH_STOP    run                             ->     (the same answer, RUN_STOPPED)
  *     LAUNCH_RELOAD                                  -> LAUNCH_RELOADED and the file's text, or LAUNCH_REFUSED, why
  *
- * When the main half is gone, the launcher stops what runs and ends.
+ *     LAUNCH_KEEP    a descriptor                    ->
+ *
+ * When the main half is gone, the launcher kills what runs and ends.
  */
 #ifndef PROCESSOR_LAUNCHER_H
 #define PROCESSOR_LAUNCHER_H
@@ -29,12 +31,14 @@
 enum {
     LAUNCH_FRAME_MAX = ENVIRONMENT_SIZE + 256,
     LAUNCH_CONFIG_MAX = 4 * 1024 * 1024, /* bytes of a configuration that is handed over */
-    LAUNCH_RUNS_MAX = 1024,              /* at once */
-    LAUNCH_KILL_MS = 10000,              /* from TERM to KILL */
-    LAUNCH_SENDMAIL_MS = 600000,         /* what the sendmail command has */
+    /* At once; `max-runs` is less. So many answers fit into a socket that nobody reads: the launcher never waits for
+     * the main half, which may be waiting for it. */
+    LAUNCH_RUNS_MAX = 256,
+    LAUNCH_KILL_MS = 10000,      /* from TERM to KILL */
+    LAUNCH_SENDMAIL_MS = 600000, /* what the sendmail command has */
 };
 
-enum launch_request { LAUNCH_START = 1, LAUNCH_STOP, LAUNCH_RELOAD, LAUNCH_REQUEST_END };
+enum launch_request { LAUNCH_START = 1, LAUNCH_STOP, LAUNCH_RELOAD, LAUNCH_KEEP, LAUNCH_REQUEST_END };
 enum launch_answer { LAUNCH_ENDED = 64, LAUNCH_RELOADED, LAUNCH_REFUSED };
 
 /* ---- the main half's side ---- */
@@ -59,6 +63,9 @@ __attribute__((warn_unused_result)) int launcher_run(const struct launcher *laun
 __attribute__((warn_unused_result)) int launcher_stop(const struct launcher *launcher, uint64_t run, struct err *err);
 /* Has the launcher read the configuration anew. */
 __attribute__((warn_unused_result)) int launcher_reload(const struct launcher *launcher, struct err *err);
+
+/* Has the launcher keep the spool's lock open, once, for as long as anything it started can live. */
+__attribute__((warn_unused_result)) int launcher_keep(const struct launcher *launcher, int lock, struct err *err);
 
 struct launcher_answer {
     enum launch_answer kind;

@@ -19,6 +19,12 @@ void launchpad_end(struct run *run, enum run_end why)
     run->deadline_ms = clock_monotonic_ms() + LAUNCH_KILL_MS;
 }
 
+void launchpad_kill(struct run *run)
+{
+    run->terminated = true;
+    launchpad_end(run, RUN_STOPPED);
+}
+
 static struct run *run_of(struct launchpad *pad, pid_t pid)
 {
     for (size_t i = 0; i < LAUNCH_RUNS_MAX; i++)

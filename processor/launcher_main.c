@@ -54,24 +54,41 @@ static void answer_refused(struct launchpad *pad, const char *why)
 
 /* ---- the configuration, read anew ---- */
 
+static int copy_bytes(int from, int copy, const char *path, struct err *err)
+{
+    char bytes[16384];
+    size_t total = 0;
+    ssize_t size;
+
+    while ((size = read(from, bytes, sizeof bytes)) > 0) {
+        ssize_t written;
+
+        total += (size_t)size;
+        if (total > LAUNCH_CONFIG_MAX)
+            return err_set(err, ERR_PERMANENT, "%.160s is larger than %d bytes; make it smaller", path,
+                           LAUNCH_CONFIG_MAX);
+        written = write(copy, bytes, (size_t)size);
+        if (written != size) {
+            errno = written < 0 ? errno : ENOSPC;
+            return err_system(err, "copying %s into memory", path);
+        }
+    }
+    return size == 0 ? 0 : err_system(err, "reading %s", path);
+}
+
 /* A file in memory with the text, so that both halves go by the very same bytes. */
 static int copy_to_memory(const char *path, struct err *err)
 {
     int from = open(path, O_RDONLY | O_CLOEXEC);
-    int copy = memfd_create("configuration", MFD_CLOEXEC);
-    char bytes[16384];
-    ssize_t size = -1;
-    size_t total = 0;
+    int copy;
+    int result;
 
-    if (from >= 0 && copy >= 0)
-        while ((size = read(from, bytes, sizeof bytes)) > 0 && (total += (size_t)size) <= LAUNCH_CONFIG_MAX)
-            if (write(copy, bytes, (size_t)size) != size)
-                break;
-    if (size != 0)
-        err_system(err, "reading %s", path);
-    if (from >= 0)
-        (void)close(from);
-    if (size == 0)
+    if (from < 0)
+        return err_system(err, "reading %s", path);
+    copy = memfd_create("configuration", MFD_CLOEXEC);
+    result = copy < 0 ? err_system(err, "making room for %s", path) : copy_bytes(from, copy, path, err);
+    (void)close(from);
+    if (result == 0)
         return copy;
     if (copy >= 0)
         (void)close(copy);
@@ -126,6 +143,15 @@ static void on_stop(struct launchpad *pad, struct frame_reader *frame)
             launchpad_end(&pad->runs[i], RUN_STOPPED);
 }
 
+/* Takes over the first descriptor; any other is closed like those of other requests. */
+static void on_keep(struct launchpad *pad, int *fds, size_t *fd_count)
+{
+    if (*fd_count != 1 || pad->lock >= 0)
+        return;
+    pad->lock = fds[0];
+    *fd_count = 0;
+}
+
 static void on_request(struct launchpad *pad)
 {
     static char storage[LAUNCH_FRAME_MAX];
@@ -145,6 +171,8 @@ static void on_request(struct launchpad *pad)
         on_stop(pad, &frame);
     else if (frame.type == LAUNCH_RELOAD)
         on_reload(pad);
+    else if (frame.type == LAUNCH_KEEP)
+        on_keep(pad, fds, &fd_count);
     for (size_t i = 0; i < fd_count; i++)
         (void)close(fds[i]);
 }
@@ -160,8 +188,8 @@ static int meet_deadlines(struct launchpad *pad)
 
         if (run->stage != RUN_RUNS)
             continue;
-        if (pad->ending && !run->terminated)
-            launchpad_end(run, RUN_STOPPED);
+        if (pad->ending)
+            launchpad_kill(run);
         else if (run->deadline_ms <= now)
             launchpad_end(run, RUN_TIMED_OUT);
         if (run->deadline_ms < next)
@@ -220,6 +248,7 @@ int launcher_serve(int socket, const struct config *config)
     static struct launchpad pad;
 
     pad.socket = socket;
+    pad.lock = -1;
     pad.config = *config; /* a copy of the fork's own; the main half frees its own */
     pad.is_root = geteuid() == 0;
     if (take_signals(&pad) != 0) {

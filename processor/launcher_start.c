@@ -65,21 +65,6 @@ static void add_own_environment(struct environment *environment, const struct ac
     environment_put(environment, ENVIRONMENT_MAILMILL_RUN, span_text(strchr(mark, '=') + 1));
 }
 
-/* Takes over the message's part of the environment, name by name. */
-static int take_environment(struct environment *environment, struct span texts, struct err *err)
-{
-    environment_start(environment);
-    while (texts.size > 0) {
-        size_t size = span_find(texts, '\0');
-
-        if (size == texts.size || !environment_is_of_message(span_slice(texts, 0, size)))
-            return err_set(err, ERR_PROTOCOL, "the main half sent an environment name that is not its own");
-        buf_put(&environment->buf, span_slice(texts, 0, size + 1));
-        texts = span_slice(texts, size + 1, texts.size);
-    }
-    return 0;
-}
-
 /* Starts the program into `run`. -1: it could not be, with the errno in `err`. */
 static int start_program(struct launchpad *pad, struct run *run, const struct order *order,
                          struct environment *environment, const int *fds, struct err *err)
@@ -129,7 +114,7 @@ void launchpad_start(struct launchpad *pad, struct frame_reader *frame, const in
     struct err err = {0};
 
     if (!frame_is_whole(frame) || fd_count != 3 || run == NULL || !find_order(&pad->config, handler, &order) ||
-        take_environment(&environment, texts, &err) != 0) {
+        environment_take(&environment, texts, &err) != 0) {
         log_say(LOG_ERR, "launcher: refused to start run %llu: %s", (unsigned long long)number,
                 err.kind == ERR_NONE ? "malformed, or no such handler" : err.text);
         launchpad_answer_ended(pad, number, RUN_NOT_STARTED, EPERM);

@@ -42,6 +42,7 @@ struct launchpad {
     bool is_root;
     uint64_t started; /* runs so far, for their marks */
     bool ending;      /* the main half is gone */
+    int lock;         /* on the spool, only to be held: processor/lock.h; -1: none yet */
     struct run runs[LAUNCH_RUNS_MAX];
 };
 
@@ -53,6 +54,8 @@ void launchpad_start(struct launchpad *pad, struct frame_reader *frame, const in
 
 /* Ends a run: the first time TERM, later KILL, to the whole group. `why` is what it will be said to have ended of. */
 void launchpad_end(struct run *run, enum run_end why);
+/* KILL at once: nobody waits for what the run would still say, and the next processor waits for its end. */
+void launchpad_kill(struct run *run);
 /* Takes note of the children that have ended. */
 void launchpad_reap(struct launchpad *pad);
 /* Kills what ended programs left behind, and answers for the runs of which nothing is left. */

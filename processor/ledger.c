@@ -208,12 +208,39 @@ static int end_attempt(struct index *index, const struct delivery *delivery, con
     return query_run(&query, err);
 }
 
+/* One person with several spellings: what `reply-limit` counts by. */
+static int reply_key(const char *text, char key[static ADDRESS_SIZE], struct err *err)
+{
+    char octets[ADDRESS_LOCAL_MAX + 1];
+    struct address address;
+    struct address plain;
+    struct span local;
+
+    key[0] = '\0';
+    if (text[0] == '\0')
+        return 0; /* the null sender, who gets none */
+    if (address_parse(&address, span_text(text), err) != 0)
+        return -1;
+    local = (struct span){octets, address_local_octets(&address, octets)};
+    if (local.data[0] != '+')
+        local = span_slice(local, 0, span_find(local, '+'));
+    if (address_build(&plain, local, address_domain(&address), err) != 0)
+        return -1;
+    snprintf(key, ADDRESS_SIZE, "%s", plain.text);
+    for (char *at = key; *at != '\0'; at++)
+        if (*at >= 'A' && *at <= 'Z')
+            *at = (char)(*at + ('a' - 'A'));
+    return 0;
+}
+
 static int end_delivery(struct index *index, const struct delivery *delivery, const struct ledger_end *end,
                         int64_t now_ms, struct err *err)
 {
+    char key[ADDRESS_SIZE];
     struct query query;
 
-    if (query_start(&query, index, STATEMENT_DELIVERY_END, err) != 0)
+    if ((end->replied_to != NULL && reply_key(end->replied_to, key, err) != 0) ||
+        query_start(&query, index, STATEMENT_DELIVERY_END, err) != 0)
         return -1;
     query_number(&query, ":id", delivery->id);
     query_text(&query, ":state", span_text(state_word(end->state)));
@@ -223,9 +250,29 @@ static int end_delivery(struct index *index, const struct delivery *delivery, co
         query_number(&query, ":ended_ms", now_ms);
     if (end->output != NULL)
         query_text(&query, ":output", span_text(end->output));
-    if (end->replied_to != NULL)
+    if (end->replied_to != NULL) {
         query_text(&query, ":replied_to", span_text(end->replied_to));
+        query_text(&query, ":replied_key", span_text(key));
+    }
     query_text(&query, ":detail", span_text(end->detail));
+    return query_run(&query, err);
+}
+
+/* One of the statements on the handlers after this one in the route. */
+static int change_rest(struct index *index, const struct delivery *delivery, enum statement statement,
+                       const char *detail, int64_t now_ms, struct err *err)
+{
+    struct query query;
+
+    if (query_start(&query, index, statement, err) != 0)
+        return -1;
+    query_text(&query, ":message_id", span_text(delivery->message_id));
+    query_number(&query, ":recipient", delivery->recipient);
+    query_text(&query, ":route", span_text(delivery->route));
+    query_number(&query, ":position", delivery->position);
+    query_number(&query, ":now", now_ms);
+    if (detail != NULL)
+        query_text(&query, ":detail", span_text(detail));
     return query_run(&query, err);
 }
 
@@ -234,25 +281,20 @@ static int pass_on(struct index *index, const struct delivery *delivery, const s
                    struct err *err)
 {
     bool release = (end->state == STATE_DONE || end->state == STATE_SKIPPED) && !end->skip_rest;
-    char detail[CONFIG_NAME_MAX + 64];
-    struct query query;
+    char is_dead[CONFIG_NAME_MAX + 64];
+    char said_skip[CONFIG_NAME_MAX + 64];
 
+    snprintf(is_dead, sizeof is_dead, "handler %s is dead", delivery->handler);
+    snprintf(said_skip, sizeof said_skip, "handler %s said to skip the rest", delivery->handler);
     if (end->state == STATE_RETRY && !end->skip_rest)
         return 0;
-    if (query_start(&query, index, release ? STATEMENT_DELIVERY_RELEASE_NEXT : STATEMENT_DELIVERY_SKIP_REST, err) !=
-        0)
+    if (!release)
+        return change_rest(index, delivery, STATEMENT_DELIVERY_SKIP_REST,
+                           end->state == STATE_DEAD ? is_dead : said_skip, now_ms, err);
+    /* The operator had it run again, and it alone: what it once took with it may follow now. */
+    if (change_rest(index, delivery, STATEMENT_DELIVERY_REVIVE_REST, is_dead, now_ms, err) != 0)
         return -1;
-    query_text(&query, ":message_id", span_text(delivery->message_id));
-    query_number(&query, ":recipient", delivery->recipient);
-    query_text(&query, ":route", span_text(delivery->route));
-    query_number(&query, ":position", delivery->position);
-    query_number(&query, ":now", now_ms);
-    if (!release) {
-        snprintf(detail, sizeof detail, "handler %s %s", delivery->handler,
-                 end->state == STATE_DEAD ? "is dead" : "said to skip the rest");
-        query_text(&query, ":detail", span_text(detail));
-    }
-    return query_run(&query, err);
+    return change_rest(index, delivery, STATEMENT_DELIVERY_RELEASE_NEXT, NULL, now_ms, err);
 }
 
 int ledger_end(struct index *index, const struct delivery *delivery, const struct ledger_end *end, int64_t now_ms,
@@ -291,11 +333,13 @@ int ledger_filtered(struct index *index, const struct delivery *delivery, char o
 
 int ledger_replies(struct index *index, const char *address, int64_t now_ms, unsigned *count, struct err *err)
 {
+    char key[ADDRESS_SIZE];
     struct query query;
 
-    if (query_start(&query, index, STATEMENT_DELIVERY_REPLIES_SINCE, err) != 0)
+    if (reply_key(address, key, err) != 0 ||
+        query_start(&query, index, STATEMENT_DELIVERY_REPLIES_SINCE, err) != 0)
         return -1;
-    query_text(&query, ":address", span_text(address));
+    query_text(&query, ":key", span_text(key));
     query_number(&query, ":since", now_ms - LEDGER_REPLY_WINDOW_MS);
     if (query_next(&query, err) != 1)
         return -1;

@@ -60,6 +60,18 @@ static void say_all(int level, const struct config_errors *errors)
         log_say(level, "%s", errors->list[i]);
 }
 
+/* The launcher makes a log file that is missing, for the other half, which can't be root then. */
+static void open_log(const struct config *config)
+{
+    struct account account;
+    struct err err;
+
+    if (geteuid() == 0 && account_find(&account, config->user, &err) == 0)
+        log_owner(account.uid, account.gid);
+    if (config->log_file != NULL)
+        log_open("mailmill-processor", LOG_TO_STDERR, config->log_file);
+}
+
 /* A mistake is found now, by whoever starts the service, and not when the first message comes. */
 static void load_config(struct config *config, const char *path)
 {
@@ -77,8 +89,7 @@ static void load_config(struct config *config, const char *path)
     config_errors_free(&errors);
     if (status != 0)
         exit(EX_CONFIG);
-    if (config->log_file != NULL)
-        log_open("mailmill-processor", LOG_TO_STDERR, config->log_file);
+    open_log(config);
 }
 
 /* From here on only the launcher is root, where we were started so. */

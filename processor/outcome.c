@@ -90,6 +90,9 @@ struct outcome outcome_of(enum run_end end, int64_t number, const uint8_t *overr
         outcome.verdict = VERDICT_DEAD;
         snprintf(outcome.detail, sizeof outcome.detail, "its output is larger than max-message-size");
         break;
+    case RUN_NOT_SAVED:
+        snprintf(outcome.detail, sizeof outcome.detail, "its output could not be kept: %s", strerror((int)number));
+        break;
     case RUN_END_COUNT:
         break;
     }

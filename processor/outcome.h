@@ -15,6 +15,7 @@ enum run_end {
     RUN_NOT_STARTED, /* number: the errno of what failed, up to and with the exec */
     RUN_STOPPED,     /* by us, because the processor stops */
     RUN_TOO_MUCH,    /* its output was larger than a message may be */
+    RUN_NOT_SAVED,   /* number: the errno of what kept us from keeping its output */
     RUN_END_COUNT,
 };
 

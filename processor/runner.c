@@ -1,5 +1,6 @@
 #include "processor/runner.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,7 +125,7 @@ static bool drain(struct runner *runner, struct attempt *attempt, int *fd)
 
     if (!attempt_read(attempt, fd, &bytes))
         return false;
-    if (fd == &attempt->out && attempt->whole >= 0 && !attempt->is_too_much &&
+    if (fd == &attempt->out && attempt->whole >= 0 && !attempt->is_too_much && attempt->save_errno == 0 &&
         !attempt_save(attempt, bytes, runner->context.config->max_message_size) &&
         launcher_stop(runner->context.launcher, attempt->number, &err) != 0)
         log_say(LOG_ERR, "%s", err.text);
@@ -160,16 +161,24 @@ size_t runner_poll(const struct runner *runner, struct pollfd *fds)
 
 /* ---- the ends of programs ---- */
 
-/* Nothing that the program started lives any more, so a pipe is at most full, and what is in it is all there will be.
+/*
+ * Nothing that the program started lives any more, so what is in the pipe, which is at most full, is all there will
+ * be. A stranger who has it open may go on writing, and is not listened to.
  */
+static void finish_pipe(struct runner *runner, struct attempt *attempt, int *fd)
+{
+    int left = *fd < 0 ? 0 : fcntl(*fd, F_GETPIPE_SZ);
+
+    /* A read either takes as much as it can or empties the pipe. */
+    while (left > 0 && drain(runner, attempt, fd))
+        left -= ATTEMPT_READ_SIZE;
+    attempt_close_fd(fd);
+}
+
 static void finish_pipes(struct runner *runner, struct attempt *attempt)
 {
-    while (drain(runner, attempt, &attempt->out))
-        continue;
-    while (drain(runner, attempt, &attempt->errors))
-        continue;
-    attempt_close_fd(&attempt->out);
-    attempt_close_fd(&attempt->errors);
+    finish_pipe(runner, attempt, &attempt->out);
+    finish_pipe(runner, attempt, &attempt->errors);
 }
 
 /* What a filter printed is the message from now on; durable before the delivery is done. */
@@ -189,8 +198,6 @@ static void handler_ended(struct runner *runner, struct attempt *attempt, int64_
 {
     bool done;
 
-    if (attempt->is_too_much)
-        attempt->end = RUN_TOO_MUCH;
     attempt->outcome = outcome_of(attempt->end, attempt->end_number, attempt->exit_codes);
     attempt->skip_rest = attempt->outcome.verdict == VERDICT_SKIP;
     done = attempt->outcome.verdict == VERDICT_DONE || attempt->outcome.verdict == VERDICT_SKIP;
@@ -227,8 +234,7 @@ void runner_ended(struct runner *runner, const struct launcher_answer *answer, i
         return;
     FAULT_POINT("runner-ended");
     finish_pipes(runner, attempt);
-    attempt->end = answer->end;
-    attempt->end_number = answer->number;
+    attempt_take_end(attempt, answer->end, answer->number);
     if (attempt->stage == ATTEMPT_SEND)
         sendmail_ended(runner, attempt, now_ms);
     else
@@ -251,8 +257,6 @@ static int no_message(struct runner *runner, struct attempt *attempt, int64_t no
 {
     struct err why = *err;
 
-    if (err->kind != ERR_PERMANENT)
-        return -1;
     return settle(runner, attempt, STATE_DEAD, why.text, now_ms, err);
 }
 
@@ -261,23 +265,29 @@ static int start_handler(struct runner *runner, struct attempt *attempt, uint64_
                          int64_t now_ms, struct err *err)
 {
     int message = attempt_open_message(&runner->context, attempt, err);
+    struct err why;
+    bool is_ready;
+    int status;
 
-    if (message < 0)
+    if (message < 0 && err->kind == ERR_PERMANENT)
         return no_message(runner, attempt, now_ms, err);
-    if (attempt->kind != HANDLER_RUN)
+    if (message >= 0 && attempt->kind != HANDLER_RUN)
         attempt->whole = outbox_scratch(runner->context.outbox, err);
-    if ((attempt->kind != HANDLER_RUN && attempt->whole < 0) ||
-        ledger_start(runner->context.index, &attempt->delivery, now_ms, err) != 0) {
-        (void)close(message);
-        return -1;
+    is_ready = message >= 0 && (attempt->kind == HANDLER_RUN || attempt->whole >= 0);
+    why = *err;
+    status = ledger_start(runner->context.index, &attempt->delivery, now_ms, err);
+    if (status == 0) {
+        FAULT_POINT("runner-started");
+        attempt->stage = ATTEMPT_HANDLER;
+        attempt->end = RUN_NOT_STARTED;
+        keep_attempt(runner, attempt);
+        /* What is wrong with this delivery is its own attempt's failure: the others must not wait for it. */
+        if (!is_ready || attempt_launch_handler(&runner->context, attempt, program, message, may_reply, &why) != 0)
+            fail_by(runner, attempt, &why, now_ms);
     }
-    FAULT_POINT("runner-started");
-    attempt->stage = ATTEMPT_HANDLER;
-    keep_attempt(runner, attempt);
-    if (attempt_launch_handler(&runner->context, attempt, program, message, may_reply, err) != 0)
-        fail_by(runner, attempt, err, now_ms);
-    (void)close(message);
-    return 0;
+    if (message >= 0)
+        (void)close(message);
+    return status;
 }
 
 /* A letter that is finished was allowed when it was asked for, and only waits to be sent. */
@@ -347,16 +357,21 @@ void runner_forget(struct runner *runner)
         runner->attempts[i]->asked = false;
 }
 
-void runner_stop(struct runner *runner)
+void runner_stop(struct runner *runner, int64_t now_ms)
 {
     struct err err;
 
-    for (size_t i = 0; i < runner->count; i++) {
-        const struct attempt *attempt = runner->attempts[i];
+    for (size_t i = runner->count; i > 0; i--) {
+        struct attempt *attempt = runner->attempts[i - 1];
 
-        if ((attempt->stage == ATTEMPT_HANDLER || attempt->stage == ATTEMPT_SEND) &&
-            launcher_stop(runner->context.launcher, attempt->number, &err) != 0)
+        if (attempt->stage == ATTEMPT_COMPOSE) {
+            /* There is nothing to stop, and the helper that is waited for may never come. */
+            attempt_take_end(attempt, RUN_STOPPED, 0);
+            fail(runner, attempt, VERDICT_RETRY, "stopped together with the processor", now_ms);
+        } else if (attempt->stage != ATTEMPT_RECORD &&
+                   launcher_stop(runner->context.launcher, attempt->number, &err) != 0) {
             log_say(LOG_ERR, "%s", err.text);
+        }
     }
 }
 

@@ -47,8 +47,8 @@ void runner_answered(struct runner *runner, const struct message_answer *answer,
 void runner_continue(struct runner *runner, int64_t now_ms);
 /* The helper was started anew. */
 void runner_forget(struct runner *runner);
-/* Has everything that runs stopped. */
-void runner_stop(struct runner *runner);
+/* Has everything that is under way stopped; it will be tried again. */
+void runner_stop(struct runner *runner, int64_t now_ms);
 void runner_free(struct runner *runner);
 
 /*

@@ -14,6 +14,7 @@ bool schedule_is_due(const struct schedule *schedule, int64_t now_ms)
 
 static void pause_schedule(struct schedule *schedule, int64_t now_ms, const struct err *err)
 {
+    schedule->turn++; /* whoever it was, another may have more luck */
     log_say(LOG_ERR, "nothing is started for %d s: %s", SCHEDULE_PAUSE_MS / 1000, err->text);
     schedule->next_ms = now_ms + SCHEDULE_PAUSE_MS;
 }

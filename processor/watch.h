@@ -20,6 +20,7 @@ enum watch_event {
     WATCH_FILE, /* a file has come */
     WATCH_WAKE, /* the folder was touched: look into the index */
     WATCH_LOST, /* events were lost: look through the folder */
+    WATCH_GONE, /* the folder is not in its place any more: nothing will be heard of it */
 };
 
 /* What a reading of the descriptor gave, taken event by event. */

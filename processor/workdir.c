@@ -14,6 +14,22 @@
  * there. */
 enum { DEPTH_MAX = 64, PASSES_MAX = 1000 };
 
+/* By descriptor, so that it is a folder that is given away, and no link's other end. */
+static int give(const char *path, uid_t uid, gid_t gid)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int result;
+    int number;
+
+    if (fd < 0)
+        return -1;
+    result = fchown(fd, uid, gid);
+    number = errno;
+    (void)close(fd);
+    errno = number;
+    return result;
+}
+
 int workdir_make(const char *parent, uid_t uid, gid_t gid, char path[static WORKDIR_SIZE], struct err *err)
 {
     int length = snprintf(path, WORKDIR_SIZE, "%s/mailmill-XXXXXX", parent);
@@ -22,12 +38,11 @@ int workdir_make(const char *parent, uid_t uid, gid_t gid, char path[static WORK
         return err_set(err, ERR_PERMANENT, "the workdir %s is too long a path", parent);
     if (mkdtemp(path) == NULL)
         return err_system(err, "making a folder in the workdir %s", parent);
-    if ((uid != geteuid() || gid != getegid()) && geteuid() == 0 && chown(path, uid, gid) != 0) {
-        err_system(err, "giving %s to its user", path);
-        (void)rmdir(path);
-        return -1;
-    }
-    return 0;
+    if ((uid == geteuid() && gid == getegid()) || geteuid() != 0 || give(path, uid, gid) == 0)
+        return 0;
+    err_system(err, "giving %s to its user", path);
+    (void)rmdir(path);
+    return -1;
 }
 
 struct removal {
@@ -39,12 +54,28 @@ struct removal {
 
 static bool empty_folder(struct removal *removal, int fd, unsigned depth);
 
+/* Gives a folder's owner all rights. Only a folder's: who owns the tree may exchange entries for links meanwhile. */
+static bool unlock_folder(int parent, const char *name)
+{
+    int fd = openat(parent, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    char itself[32];
+    bool unlocked;
+
+    if (fd < 0)
+        return false;
+    /* fchmod() takes no descriptor that was opened without rights. */
+    snprintf(itself, sizeof itself, "/proc/self/fd/%d", fd);
+    unlocked = chmod(itself, 0700) == 0;
+    (void)close(fd);
+    return unlocked;
+}
+
 /* Opens a folder as it is, whatever rights its owner took from it. */
 static int open_folder(int parent, const char *name)
 {
     int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
-    if (fd < 0 && errno == EACCES && fchmodat(parent, name, 0700, 0) == 0)
+    if (fd < 0 && errno == EACCES && unlock_folder(parent, name))
         fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     return fd;
 }
@@ -55,7 +86,7 @@ static bool move_up(struct removal *removal, int parent, const char *name)
     char above[32];
 
     snprintf(above, sizeof above, "moved-up-%u", removal->moved++);
-    if (fchmodat(parent, name, 0700, 0) != 0 || renameat2(parent, name, removal->top, above, RENAME_NOREPLACE) != 0)
+    if (!unlock_folder(parent, name) || renameat2(parent, name, removal->top, above, RENAME_NOREPLACE) != 0)
         return false;
     removal->again = true;
     return true;

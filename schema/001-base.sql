@@ -49,13 +49,14 @@ CREATE TABLE delivery (
     replay          INTEGER NOT NULL DEFAULT 0,
     output          TEXT,                       -- a file in the spool's out/: a letter, or what a filter made
     replied_to      TEXT,                       -- to whom an automatic reply went
+    replied_key     TEXT,                       -- by what reply-limit counts it: in lower case, without +extension
     detail          TEXT NOT NULL DEFAULT '',   -- why it is in this state
     UNIQUE (message_id, recipient, route, handler)
 ) STRICT;
 
 CREATE INDEX delivery_due ON delivery (route, handler, due_ms, id) WHERE state IN ('pending', 'retry');
 CREATE INDEX delivery_state ON delivery (state, id);
-CREATE INDEX delivery_replied ON delivery (replied_to, ended_ms) WHERE replied_to IS NOT NULL;
+CREATE INDEX delivery_replied ON delivery (replied_key, ended_ms) WHERE replied_key IS NOT NULL;
 
 CREATE TABLE attempt (
     id          INTEGER PRIMARY KEY,

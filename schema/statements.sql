@@ -59,7 +59,7 @@ VALUES (:message_id, :recipient, :route, :handler, :position, 'pending', :due_ms
 ON CONFLICT (message_id, recipient, route, handler) DO UPDATE
    SET state = 'pending', position = excluded.position, due_ms = excluded.due_ms, queued_ms = excluded.queued_ms,
        ended_ms = NULL, attempts_before = attempts, replay = replay + 1, output = NULL, replied_to = NULL,
-       detail = '';
+       replied_key = NULL, detail = '';
 
 -- name: delivery_due
 SELECT id FROM delivery
@@ -86,8 +86,15 @@ UPDATE delivery SET state = 'running', due_ms = NULL, attempts = attempts + 1 WH
 -- name: delivery_end
 UPDATE delivery
    SET state = :state, due_ms = :due_ms, ended_ms = :ended_ms, output = :output, replied_to = :replied_to,
-       detail = :detail
+       replied_key = :replied_key, detail = :detail
  WHERE id = :id;
+
+-- name: delivery_revive_rest
+-- The handlers after one that was dead and is not any more, skipped for that alone: like new ones.
+UPDATE delivery
+   SET state = 'pending', due_ms = NULL, ended_ms = NULL, queued_ms = :now, attempts_before = attempts, detail = ''
+ WHERE message_id = :message_id AND recipient = :recipient AND route = :route AND position > :position
+   AND state = 'skipped' AND detail = :detail;
 
 -- name: delivery_release_next
 -- The handler after one that is done: due now.
@@ -109,7 +116,7 @@ UPDATE delivery SET state = 'retry', due_ms = :now, detail = 'interrupted: the p
  WHERE state = 'running';
 
 -- name: delivery_replies_since
-SELECT count(*) FROM delivery WHERE replied_to = :address AND ended_ms > :since;
+SELECT count(*) FROM delivery WHERE replied_key = :key AND ended_ms > :since;
 
 -- name: delivery_output_used
 -- Outputs are for handlers that are still to run.

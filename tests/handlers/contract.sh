@@ -317,6 +317,11 @@ equal "a dead handler skips the rest" "$(states dead@example.com)" 'one=dead two
 equal "which says why" "$(details dead@example.com)" $'exit code 100: failed for good\nhandler one is dead'
 id=$(sql "SELECT message_id FROM $(deliveries_to dead@example.com) LIMIT 1")
 succeeds "the file is in cur/, marked with F" [ -f "$instance/spool/cur/$id:2,F" ]
+succeeds "the dead one alone is asked for again" mailmill reprocess "$id" --handler one
+wait_for "SELECT count(*) = 2 AND sum(state = 'done') = 2 FROM $(deliveries_to dead@example.com)" 10
+equal "it is done, and the one that it took with it, too" "$(states dead@example.com)" 'one=done two=done'
+until_true [ -f "$instance/spool/cur/$id:2,S" ]
+succeeds "the file is marked as seen" [ -f "$instance/spool/cur/$id:2,S" ]
 
 # ---- recipients ----------------------------------------------------------------------------------
 

@@ -94,6 +94,13 @@ exec <&- >&- 2>&-
 sleep 0.3
 exit 0
 SH
+# Someone else, whom nobody stops, writes to where it writes.
+program shares <<'SH'
+#!/bin/sh
+echo $$ >"${0%/bin/*}/seen/shares.new"
+mv "${0%/bin/*}/seen/shares.new" "${0%/bin/*}/seen/shares.pid"
+while [ ! -e "${0%/bin/*}/seen/shares.go" ]; do sleep 0.02; done
+SH
 program dies <<'SH'
 #!/bin/sh
 echo "last words"
@@ -124,7 +131,7 @@ EOT
     for name in $names; do
         echo "route \"$name@example.com\" { handler \"x\" { run = {\"$instance/bin/$name\"} timeout = \"20s\" } }"
     done
-    for name in ok hold floods-stdout floods-stderr closes removed forbidden no-format no-interpreter deletes swaps; do
+    for name in ok hold floods-stdout floods-stderr shares closes removed forbidden no-format no-interpreter deletes swaps; do
         echo "route \"$name@example.com\" { handler \"x\" { run = {\"$instance/bin/$name\"} } }"
     done
     cat <<EOT
@@ -207,6 +214,14 @@ submit asker@example.org talks@example.com <<<"Subject: tell me all"
 ended talks@example.com 1 60
 equal "a reply without end: dead" "$(attempts talks@example.com outcome,exit_code,detail)" \
     'dead||its output is larger than max-message-size'
+submit asker@example.org shares@example.com <<<"Subject: whose words"
+until_true [ -e "$seen/shares.pid" ]
+for number in 1 2 3; do yes >"/proc/$(<"$seen/shares.pid")/fd/1" 2>/dev/null & done
+until_true sh -c "ps -o args= --ppid $$ | grep -q '^yes'"
+: >"$seen/shares.go"
+ended shares@example.com
+equal "output that others never end is not waited for" "$(states shares@example.com)" x=done
+wait $(jobs -p | grep -vx "$processor" | grep -vx "$processor_listener")
 after=$(memory)
 matches "the processor's memory has not grown with it (by $((after - before)) KiB)" "$(((after - before) / 1024))" '^[0-9]$'
 equal "no output is left in the spool" "$(find "$instance/spool/out" -type f | wc -l)" 0

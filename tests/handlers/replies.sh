@@ -191,11 +191,13 @@ no_reply "an address of ours that replies" ask@example.com 'address of ours' <<<
 no_reply "a mailer-daemon" MAILER-DAEMON@example.org 'mailer-daemon' <<<'Subject: x'
 equal "of all this nothing was sent" "$(letters long@example.com | wc -l)" 0
 
-for number in 1 2 3; do
-    submit often@example.org limit@example.com <<<"Subject: question $number"
+number=0
+for sender in often@example.org Often@example.org OFTEN+more@example.org; do
+    number=$((number + 1))
+    submit "$sender" limit@example.com <<<"Subject: question $number"
     ended limit@example.com $number
 done
-equal "no more replies to one address than the limit" "$(states limit@example.com)" \
+equal "no more replies to one address, in whatever spelling, than the limit" "$(states limit@example.com)" \
     'answer=done answer=done answer=skipped'
 matches "which says why" "$(details limit@example.com)" 'no reply: .*reply-limit'
 submit other@example.org limit@example.com <<<"Subject: question 4"
@@ -204,7 +206,7 @@ equal "others still get theirs" "$(letters limit@example.com | wc -l)" 3
 
 # What is skipped on a later attempt must leave the earlier ones as they were.
 echo 75 >"$seen/fails.exit"
-submit '"Often"@example.org' fails@example.com <<<"Subject: once more"
+submit '"Patient"@example.org' fails@example.com <<<"Subject: once more"
 wait_for "SELECT count(*) = 1 FROM history WHERE subject = 'once more' AND seconds IS NOT NULL"
 rm -f "$instance"/spool/new/"$(sql "SELECT message FROM history WHERE subject = 'once more'")"
 wait_for "SELECT ended_ms IS NOT NULL FROM message WHERE subject = 'once more'"

@@ -222,6 +222,23 @@ equal "started with no descriptors it works" "$(sql "SELECT outcome FROM history
 processor_stop
 start_or_finish
 
+# ---- what the receiver left, and a spool that goes -----------------------------------------------
+
+processor_stop
+touch -d '3 days ago' "$instance/spool/tmp/unfinished"
+touch "$instance/spool/tmp/young"
+start_or_finish
+equal "an old file in tmp/ is cleared away, a young one stays" "$(ls "$instance/spool/tmp")" young
+matches "the log says so" "$(cat "$instance/log")" 'cleared 1 old files'
+rm "$instance/spool/tmp/young"
+
+mv "$instance/spool/new" "$instance/spool/elsewhere"
+processor_wait
+equal "when new/ is taken away, the processor ends, for a restart to find it" "$?" 75
+matches "it says why" "$(tail -n 3 "$instance/log")" '/new was removed or replaced; a restart is needed'
+mv "$instance/spool/elsewhere" "$instance/spool/new"
+start_or_finish
+
 # ---- taking in what lies in the spool ------------------------------------------------------------
 
 # message ID SUBJECT: a spool file on standard output, as the receiver writes it.

@@ -99,7 +99,7 @@ equal "an ordinary user can't promise another one's rights" "$?" 78
 matches "which is said with the line" "$output" 'mailmill\.conf\.own:6: .*www-data'
 instance_close
 
-for script in handlers/contract handlers/misbehaving handlers/replies system/processor; do
+for script in handlers/contract handlers/misbehaving handlers/replies system/processor system/trouble; do
     succeeds "as an ordinary user: $script.sh" as_nobody timeout 200 "$place/tree/tests/$script.sh"
 done
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/log.h"
@@ -287,6 +288,67 @@ static void a_rotated_file_is_left_alone(void **state)
     assert_int_equal(support_open_descriptors(), before);
 }
 
+enum { SOMEBODY = 65534 };
+
+/* Codes of the child below: the number of the step that failed. It reopens as main does, when it is not root now. */
+static int rotate_as_owner(void *context)
+{
+    const char *path = support_path(context, "log");
+    struct stat status;
+
+    log_owner(SOMEBODY, SOMEBODY);
+    log_open("test", LOG_TO_STDERR, path);
+    if (stat(path, &status) != 0 || status.st_uid != SOMEBODY || status.st_gid != SOMEBODY)
+        return 1;
+    if (rename(path, support_path(context, "log.1")) != 0)
+        return 2;
+    log_reopen(path);
+    if (stat(path, &status) != 0 || status.st_uid != SOMEBODY || status.st_gid != SOMEBODY || geteuid() != 0)
+        return 3;
+    if (setresgid(SOMEBODY, SOMEBODY, SOMEBODY) != 0 || setresuid(SOMEBODY, SOMEBODY, SOMEBODY) != 0)
+        return 4;
+    log_reopen(path);
+    log_say(LOG_INFO, "reopened");
+    return strstr(contents(path), "cannot") == NULL && strstr(contents(path), "reopened") != NULL ? 0 : 5;
+}
+
+static void a_file_that_root_makes_is_its_owners(void **state)
+{
+    if (geteuid() != 0)
+        skip();
+    assert_int_equal(chmod(*state, 0755), 0);
+    assert_true(support_exited(support_run_child(rotate_as_owner, *state), 0));
+}
+
+/* The owner could lead root to a file that isn't its own. */
+static int follow_links(void *context)
+{
+    const char *path = support_path(context, "owned/log");
+    const char *target = support_path(context, "target");
+    struct stat status;
+
+    if (mkdir(support_path(context, "owned"), 0755) != 0 ||
+        chown(support_path(context, "owned"), SOMEBODY, SOMEBODY) != 0 || symlink(target, path) != 0)
+        return 1;
+    log_owner(SOMEBODY, SOMEBODY);
+    log_open("test", LOG_TO_STDERR, path);
+    if (stat(target, &status) == 0)
+        return 2;
+    if (mknod(target, S_IFREG | 0600, 0) != 0)
+        return 3;
+    log_open("test", LOG_TO_STDERR, path);
+    log_say(LOG_INFO, "x");
+    return stat(target, &status) == 0 && status.st_uid == 0 && status.st_size == 0 ? 0 : 4;
+}
+
+static void a_link_leads_root_no_further_than_its_owner(void **state)
+{
+    if (geteuid() != 0)
+        skip();
+    assert_int_equal(chmod(*state, 0755), 0);
+    assert_true(support_exited(support_run_child(follow_links, *state), 0));
+}
+
 /* Runs `say` with standard error in a file, and gives what was written. */
 static const char *on_standard_error(const char *folder, void (*say)(void *context), void *context)
 {
@@ -348,6 +410,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_file_is_appended_to, support_make_folder, no_file),
         cmocka_unit_test_setup_teardown(opening_again_closes_the_file_before, support_make_folder, no_file),
         cmocka_unit_test_setup_teardown(a_rotated_file_is_left_alone, support_make_folder, no_file),
+        cmocka_unit_test_setup_teardown(a_file_that_root_makes_is_its_owners, support_make_folder, no_file),
+        cmocka_unit_test_setup_teardown(a_link_leads_root_no_further_than_its_owner, support_make_folder, no_file),
         cmocka_unit_test_setup_teardown(standard_error_gets_the_program_or_the_level, support_make_folder, no_file),
         cmocka_unit_test_setup_teardown(a_file_that_cannot_be_opened_is_named, support_make_folder, no_file),
     };

@@ -257,6 +257,27 @@ static void discarding(void **state)
     assert_holds(bed, id, "kept"); /* what is committed is out of its reach */
 }
 
+static void what_nobody_finishes_is_cleared_away(void **state)
+{
+    static const int64_t now_ms = 1800000000000;
+    struct bed *bed = *state;
+    const struct timespec old[2] = {{.tv_sec = 1800000000 - 36 * 3600 - 1}, {.tv_sec = 1800000000 - 36 * 3600 - 1}};
+    const struct timespec young[2] = {{.tv_sec = 1800000000 - 36 * 3600}, {.tv_sec = 1800000000 - 36 * 3600}};
+
+    assert_int_equal(spool_clear_tmp(&bed->spool, now_ms, &bed->err), 0);
+    put_file(bed, "tmp/old", "");
+    put_file(bed, "tmp/young", "");
+    put_file(bed, "new/message", "");
+    assert_int_equal(mkdir(support_path(bed->folder, "tmp/folder"), 0700), 0);
+    assert_int_equal(utimensat(bed->spool.tmp, "old", old, 0), 0);
+    assert_int_equal(utimensat(bed->spool.tmp, "folder", old, 0), 0);
+    assert_int_equal(utimensat(bed->spool.new, "message", old, 0), 0);
+    assert_int_equal(utimensat(bed->spool.tmp, "young", young, 0), 0);
+    assert_int_equal(spool_clear_tmp(&bed->spool, now_ms, &bed->err), 1);
+    assert_false(exists(bed, "tmp/old"));
+    assert_true(exists(bed, "tmp/young") && exists(bed, "tmp/folder") && exists(bed, "new/message"));
+}
+
 /* ---- finding ---- */
 
 static void what_is_not_there_is_not_found(void **state)
@@ -505,6 +526,7 @@ int main(void)
         IN_A_SPOOL(a_message_is_never_replaced),
         IN_A_SPOOL(committing_what_is_gone_fails),
         IN_A_SPOOL(discarding),
+        IN_A_SPOOL(what_nobody_finishes_is_cleared_away),
         IN_A_SPOOL(what_is_not_there_is_not_found),
         IN_A_SPOOL(a_mail_reader_changes_flags),
         IN_A_SPOOL(names_that_only_look_alike_are_passed_over),
