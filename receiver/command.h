@@ -44,6 +44,7 @@ enum verb {
     VERB_MAIL,
     VERB_RCPT,
     VERB_DATA,
+    VERB_STARTTLS,
     VERB_RSET,
     VERB_NOOP,
     VERB_VRFY,

@@ -17,12 +17,13 @@ static const struct reply_row replies[REPLY_COUNT] = {
     [REPLY_SENDER_OK] = {250, "2.1.0", "sender ok", NULL},
     [REPLY_RECIPIENT_OK] = {250, "2.1.5", "recipient ok", NULL},
     [REPLY_START_MAIL] = {354, NULL, "send the message, then a line with a dot alone", NULL},
+    [REPLY_START_TLS] = {220, "2.0.0", "go ahead with TLS", NULL},
     [REPLY_ACCEPTED] = {250, "2.0.0", "accepted as ", ""},
     [REPLY_DROPPED] = {250, "2.0.0", "accepted", NULL},
     [REPLY_RESET] = {250, "2.0.0", "transaction cleared", NULL},
     [REPLY_NOOP] = {250, "2.0.0", "ok", NULL},
     [REPLY_VRFY] = {252, "2.0.0", "addresses are not verified here, send the message", NULL},
-    [REPLY_HELP] = {214, "2.0.0", "HELO EHLO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT, see RFC 5321", NULL},
+    [REPLY_HELP] = {214, "2.0.0", "HELO EHLO STARTTLS MAIL RCPT DATA RSET NOOP VRFY HELP QUIT, see RFC 5321", NULL},
     [REPLY_GOODBYE] = {221, "2.0.0", "", " closing"},
 
     [REPLY_TIMEOUT] = {421, "4.4.2", "", " waited too long, closing"},
@@ -31,6 +32,7 @@ static const struct reply_row replies[REPLY_COUNT] = {
     [REPLY_TOO_MANY_ERRORS] = {421, "4.7.0", "", " too many errors, closing"},
     [REPLY_NOT_HTTP] = {421, "4.7.0", "this is SMTP, not HTTP, closing", NULL},
 
+    [REPLY_NO_TLS] = {454, "4.7.0", "TLS is not available now, go on without or try again later", NULL},
     [REPLY_TEMPORARY_FAILURE] = {451, "4.3.0", "the message could not be stored, try again later", NULL},
     [REPLY_NO_RESOURCES] = {451, "4.3.2", "too busy to take the message, try again later", NULL},
     [REPLY_DISK_FULL] = {452, "4.3.1", "no space left for the message, try again later", NULL},
@@ -60,6 +62,7 @@ static const struct reply_row replies[REPLY_COUNT] = {
     [REPLY_NEEDS_MAIL] = {503, "5.5.1", "say MAIL first", NULL},
     [REPLY_NEEDS_RECIPIENT] = {503, "5.5.1", "say RCPT first", NULL},
     [REPLY_NO_VALID_RECIPIENT] = {554, "5.5.1", "no valid recipients", NULL},
+    [REPLY_SECURED_ALREADY] = {503, "5.5.1", "TLS is active already", NULL},
     [REPLY_UNKNOWN_USER] = {550, "5.1.1", "<", ">: no such address here"},
     [REPLY_NO_RELAY] = {550, "5.7.1", "<", ">: relaying denied"},
     [REPLY_TOO_BIG] = {552, "5.3.4", "the message is larger than is allowed here", NULL},
@@ -126,7 +129,7 @@ void reply_put(struct buf *output, enum reply reply, struct span argument)
     buf_put(output, buf_span(&line));
 }
 
-void reply_put_ehlo(struct buf *output, struct span hostname, uint64_t max_message_size)
+void reply_put_ehlo(struct buf *output, struct span hostname, uint64_t max_message_size, bool offer_starttls)
 {
     char storage[REPLY_ROOM_MAX + 1];
     struct buf lines = buf_over(storage, sizeof storage);
@@ -136,6 +139,8 @@ void reply_put_ehlo(struct buf *output, struct span hostname, uint64_t max_messa
     buf_put_text(&lines, "\r\n");
     for (size_t i = 0; i < sizeof extensions / sizeof extensions[0]; i++)
         buf_printf(&lines, "250-%s\r\n", extensions[i]);
+    if (offer_starttls)
+        buf_put_text(&lines, "250-STARTTLS\r\n");
     buf_printf(&lines, "250 SIZE %llu\r\n", (unsigned long long)max_message_size);
     buf_put(output, buf_span(&lines));
 }

@@ -2,11 +2,8 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <limits.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -14,6 +11,7 @@
 #include "common/frame.h"
 #include "common/log.h"
 #include "common/route.h"
+#include "receiver/session_sandbox.h"
 #include "receiver/smtp.h"
 #include "receiver/wire.h"
 
@@ -21,24 +19,8 @@ enum {
     INPUT_SIZE = 32 * 1024,
     OUTPUT_SIZE = 4096, /* a poll that says "writable" promises room for as much, so a write never blocks */
     ERRORS_MAX = 10,    /* refused commands before the client is sent away */
-    DESCRIPTORS_MAX = 16,
 };
 static_assert((int)OUTPUT_SIZE >= (int)SMTP_OUTPUT_MIN, "an answer must fit");
-
-const struct sandbox_call session_calls[] = {
-    {.name = "read"},
-    {.name = "write"},
-    {.name = "poll"},
-    {.name = "ppoll"},
-    {.name = "recvmsg"},
-    {.name = "sendmsg"},
-    {.name = "close"},
-    {.name = "clock_gettime"}, /* where the kernel's page of time is not mapped */
-    {.name = "restart_syscall"},
-    {.name = "rt_sigreturn"},
-    {.name = "exit_group"},
-    {0},
-};
 
 /* Everything the session works with. Static: the sandbox allows no memory to be asked for. */
 struct conversation {
@@ -56,17 +38,6 @@ struct conversation {
     char recipient_storage[WIRE_RECIPIENTS_MAX];
     char frame_storage[WIRE_FRAME_MAX];
 };
-
-struct sandbox_profile session_profile(const struct config *config)
-{
-    return (struct sandbox_profile){
-        .name = "session",
-        .calls = session_calls,
-        .file_size_max = config->max_message_size + ENVELOPE_TRACE_MAX,
-        .descriptors_max = DESCRIPTORS_MAX,
-        .no_processes = true,
-    };
-}
 
 /* ---- the writer ---- */
 
@@ -319,6 +290,9 @@ static void step(struct conversation *c)
     case SMTP_REJECTED:
         report_rejection(c);
         break;
+    case SMTP_STARTTLS:
+        smtp_not_secured(&c->smtp, &c->output); /* nobody here speaks TLS, so it is not offered either */
+        break;
     case SMTP_CLOSE:
         flush(c);
         c->over = true;
@@ -363,23 +337,6 @@ static void begin(struct conversation *c, const struct session *session)
     log_redirect(log_through_writer, c);
 }
 
-/* The session holds the client and the way to the writer, no log and nothing that a super-server may have left open;
- * and it dies with its writer, which may have turned its back on it. */
-static int let_go(const struct session *session, int ruleset, struct err *err)
-{
-    const int kept[] = {STDERR_FILENO, session->in, session->out, session->writer, ruleset};
-
-    for (unsigned from = 0, next = 0; next != UINT_MAX; from = next + 1) {
-        next = UINT_MAX; /* which is what no ruleset reads as */
-        for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++)
-            if ((unsigned)kept[i] >= from && (unsigned)kept[i] < next)
-                next = (unsigned)kept[i];
-        if (next > from && close_range(from, next - 1, 0) != 0)
-            return err_system(err, "close_range");
-    }
-    return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 ? 0 : err_system(err, "PR_SET_PDEATHSIG");
-}
-
 int session_run(const struct session *session, const struct sandbox *sandbox)
 {
     static struct conversation conversation;
@@ -387,7 +344,7 @@ int session_run(const struct session *session, const struct sandbox *sandbox)
     struct err err;
 
     begin(c, session);
-    if (let_go(session, sandbox->ruleset, &err) != 0 || sandbox_apply(sandbox, &err) != 0) {
+    if (session_enter_sandbox(session, sandbox, &err) != 0) {
         log_say(LOG_CRIT, "no session without its sandbox: %s", err.text);
         smtp_hang_up(&c->smtp, REPLY_UNAVAILABLE, &c->output);
         flush(c);

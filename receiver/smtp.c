@@ -37,7 +37,7 @@ enum smtp_event smtp_step(struct smtp *smtp, struct span *input, struct buf *out
 {
     enum smtp_event event = SMTP_GO_ON;
 
-    assert(smtp->mode != SMTP_MODE_OPENING && smtp->mode != SMTP_MODE_COMMITTING);
+    assert(smtp->mode != SMTP_MODE_OPENING && smtp->mode != SMTP_MODE_COMMITTING && smtp->mode != SMTP_MODE_SECURING);
     if (smtp->transaction_over)
         smtp_forget_transaction(smtp);
     while (event == SMTP_GO_ON) {
@@ -51,6 +51,8 @@ enum smtp_event smtp_step(struct smtp *smtp, struct span *input, struct buf *out
             return SMTP_MORE;
         event = smtp_follow_commands(smtp, input, output);
     }
+    if (event == SMTP_STARTTLS)
+        *input = (struct span){0};
     return event;
 }
 
@@ -86,6 +88,24 @@ void smtp_committed(struct smtp *smtp, enum reply_failure failure, const char *i
     }
 }
 
+void smtp_secured(struct smtp *smtp)
+{
+    assert(smtp->mode == SMTP_MODE_SECURING);
+    smtp->mode = SMTP_MODE_COMMAND;
+    smtp->secured = true;
+    smtp->extended = false;
+    smtp->helo[0] = '\0';
+    smtp_forget_transaction(smtp);
+}
+
+void smtp_not_secured(struct smtp *smtp, struct buf *output)
+{
+    assert(smtp->mode == SMTP_MODE_SECURING && output->size >= smtp->securing_reply_size);
+    smtp->mode = SMTP_MODE_COMMAND;
+    output->size -= smtp->securing_reply_size;
+    smtp_say(smtp, REPLY_NO_TLS, output);
+}
+
 void smtp_hang_up(struct smtp *smtp, enum reply reply, struct buf *output)
 {
     smtp_say(smtp, reply, output);
@@ -94,6 +114,9 @@ void smtp_hang_up(struct smtp *smtp, enum reply reply, struct buf *output)
 
 const char *smtp_protocol(const struct smtp *smtp)
 {
+    /* With HELO as well: there is no name for TLS without extensions, and STARTTLS was one. */
+    if (smtp->secured)
+        return "ESMTPS";
     return smtp->extended ? "ESMTP" : "SMTP";
 }
 

@@ -14,14 +14,17 @@
  *         case SMTP_ABORT:     discard the file; smtp.rejection says why
  *         case SMTP_DISCARDED: a message of which no recipient is kept was swallowed and answered 250
  *         case SMTP_REJECTED:  smtp.rejection says what was refused
- *         case SMTP_CLOSE:     write `output`, leave
+ *         case SMTP_STARTTLS:  write `output`, shake hands; TLS runs: smtp_secured(&smtp), nothing more is read in
+ * the clear; it can't be had, and `output` is not written yet: smtp_not_secured(&smtp, &output) case SMTP_CLOSE:
+ * write `output`, leave
  *         }
  *
  * Each SMTP_OPEN that is answered FAILURE_NONE is followed by any number of SMTP_BODY and one of SMTP_COMMIT,
  * SMTP_ABORT or the end of the connection. Step is called again after every event but SMTP_CLOSE, with what is left
  * of `input`; it asks for SMTP_FLUSH whenever `output` may lack room for an answer, so the three that answer never
  * fail. The envelope may be read until the next step. Which bytes arrive together makes no difference to replies,
- * events or body.
+ * events or body, but for this: what arrives in the same read as STARTTLS, behind it, is thrown away, as somebody
+ * else may have put it there (RFC 3207, section 6; CVE-2011-0411). `input` is empty then.
  */
 #ifndef RECEIVER_SMTP_H
 #define RECEIVER_SMTP_H
@@ -49,6 +52,7 @@ struct smtp_policy {
     uint64_t max_message_size; /* bytes as sent: CRLF line ends counted, dot-stuffing not */
     unsigned max_recipients;   /* of one message */
     unsigned max_errors;       /* with this many refused commands (5xx) and no message accepted the session ends */
+    bool offer_starttls;       /* and answer SMTP_STARTTLS */
     bool discard_unknown;      /* take unknown local parts of our domains with 250 and drop them */
     smtp_recipient_check *recipient;
     void *context;
@@ -63,6 +67,7 @@ enum smtp_event {
     SMTP_ABORT,
     SMTP_DISCARDED,
     SMTP_REJECTED,
+    SMTP_STARTTLS,
     SMTP_CLOSE,
 };
 
@@ -81,6 +86,7 @@ enum smtp_mode {
     SMTP_MODE_OPENING,
     SMTP_MODE_CONTENT,
     SMTP_MODE_COMMITTING,
+    SMTP_MODE_SECURING,
     SMTP_MODE_CLOSED,
 };
 
@@ -107,6 +113,7 @@ struct smtp {
     unsigned refused_count;   /* recipients of this transaction that were refused */
     unsigned discarded_count; /* and those accepted and dropped */
 
+    bool secured; /* TLS is active */
     struct smtp_rejection rejection;
     unsigned errors; /* 5xx since the last message accepted; recipients beside one that we take are not counted */
 
@@ -114,6 +121,8 @@ struct smtp {
     bool transaction_over; /* the envelope is forgotten at the next step */
     bool file_is_open;
     enum reply_failure failure; /* of the file */
+    size_t
+        securing_reply_size; /* bytes of the 220 at the end of `output`, while SMTP_STARTTLS waits for its answer */
     struct command_line line;
     struct content content;
 };
@@ -141,11 +150,16 @@ void smtp_write_failed(struct smtp *smtp, enum reply_failure failure);
 /* Answers SMTP_COMMIT: 250 with the ID, or the reply for the failure; then `id` is not looked at. */
 void smtp_committed(struct smtp *smtp, enum reply_failure failure, const char *id, struct buf *output);
 
+/* Answers SMTP_STARTTLS: TLS is active, and the client begins anew (RFC 3207, section 4.2). */
+void smtp_secured(struct smtp *smtp);
+/* The same: takes the 220 out of `output` again, says 454, and goes on in the clear as if nothing had been asked. */
+void smtp_not_secured(struct smtp *smtp, struct buf *output);
+
 /* Ends the session from our side: REPLY_TIMEOUT, REPLY_SHUTDOWN, REPLY_UNAVAILABLE. Steps then give SMTP_CLOSE only.
  */
 void smtp_hang_up(struct smtp *smtp, enum reply reply, struct buf *output);
 
-/* RFC 3848's name for what the client speaks: "SMTP" or "ESMTP". */
+/* RFC 3848's name for what the client speaks: "SMTP", "ESMTP" or "ESMTPS". */
 const char *smtp_protocol(const struct smtp *smtp);
 
 /*

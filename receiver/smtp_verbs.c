@@ -13,7 +13,8 @@ static enum smtp_event take_helo(struct smtp *smtp, const struct command *comman
     smtp->extended = command->verb == VERB_EHLO;
     smtp_forget_transaction(smtp);
     if (smtp->extended)
-        reply_put_ehlo(output, span_text(smtp->policy->hostname), smtp->policy->max_message_size);
+        reply_put_ehlo(output, span_text(smtp->policy->hostname), smtp->policy->max_message_size,
+                       smtp->policy->offer_starttls && !smtp->secured);
     else
         smtp_say(smtp, REPLY_HELO, output);
     return SMTP_GO_ON;
@@ -106,6 +107,23 @@ static enum smtp_event take_data(struct smtp *smtp, const struct command *comman
     return SMTP_GO_ON;
 }
 
+static enum smtp_event take_starttls(struct smtp *smtp, const struct command *command, struct buf *output)
+{
+    size_t from = output->size;
+
+    (void)command;
+    if (smtp->secured)
+        return smtp_refuse(smtp, REPLY_SECURED_ALREADY, (struct span){0}, output);
+    if (!smtp->policy->offer_starttls)
+        return smtp_refuse(smtp, REPLY_NOT_IMPLEMENTED, (struct span){0}, output);
+    if (smtp->state == SMTP_CONNECTED)
+        return smtp_refuse(smtp, REPLY_NEEDS_HELO, (struct span){0}, output);
+    smtp_say(smtp, REPLY_START_TLS, output);
+    smtp->securing_reply_size = output->size - from;
+    smtp->mode = SMTP_MODE_SECURING;
+    return SMTP_STARTTLS;
+}
+
 static enum smtp_event take_rset(struct smtp *smtp, const struct command *command, struct buf *output)
 {
     (void)command;
@@ -133,6 +151,7 @@ static const struct {
     [VERB_MAIL] = {take_mail, REPLY_NONE, {REPLY_NEEDS_HELO, REPLY_NONE, REPLY_NESTED_MAIL, REPLY_NESTED_MAIL}},
     [VERB_RCPT] = {take_rcpt, REPLY_NONE, {REPLY_NEEDS_HELO, REPLY_NEEDS_MAIL, REPLY_NONE, REPLY_NONE}},
     [VERB_DATA] = {take_data, REPLY_NONE, {REPLY_NEEDS_HELO, REPLY_NEEDS_MAIL, REPLY_NONE, REPLY_NONE}},
+    [VERB_STARTTLS] = {.handle = take_starttls},
     [VERB_RSET] = {.handle = take_rset},
     [VERB_NOOP] = {.says = REPLY_NOOP},
     [VERB_VRFY] = {.says = REPLY_VRFY},

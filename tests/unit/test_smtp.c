@@ -17,6 +17,7 @@ struct run {
     enum reply_failure open_failure;
     enum reply_failure write_failure; /* of every write */
     enum reply_failure commit_failure;
+    bool tls_fails;
     /* What came of it. */
     struct smtp smtp;
     struct buf replies; /* as sent */
@@ -81,6 +82,13 @@ static void note_body(struct span body)
 static bool handle(enum smtp_event event, struct buf *output, struct span body)
 {
     switch (event) {
+    case SMTP_STARTTLS:
+        note("starttls;", (struct span){0});
+        if (run.tls_fails)
+            smtp_not_secured(&run.smtp, output);
+        else
+            smtp_secured(&run.smtp);
+        break;
     case SMTP_MORE:
     case SMTP_CLOSE:
         run.closed = event == SMTP_CLOSE;
@@ -117,8 +125,7 @@ static bool handle(enum smtp_event event, struct buf *output, struct span body)
     return true;
 }
 
-/* A session that is given `input` in pieces of `step` bytes; replies and events are in `run`. */
-static void converse(struct span input, size_t step)
+static void converse_begin(void)
 {
     char storage[SMTP_OUTPUT_MIN];
     struct buf output = buf_over(storage, sizeof storage);
@@ -129,6 +136,15 @@ static void converse(struct span input, size_t step)
     run.closed = false;
     smtp_init(&run.smtp, &run.policy, run.recipient_storage, sizeof run.recipient_storage);
     smtp_greet(&run.smtp, &output);
+    buf_put(&run.replies, buf_span(&output));
+}
+
+/* Gives `input` in pieces of `step` bytes. */
+static void converse_read(struct span input, size_t step)
+{
+    char storage[SMTP_OUTPUT_MIN];
+    struct buf output = buf_over(storage, sizeof storage);
+
     while (input.size > 0 && !run.closed) {
         struct span piece = span_slice(input, 0, step);
         struct span body = {0};
@@ -140,8 +156,20 @@ static void converse(struct span input, size_t step)
         buf_put(&run.replies, buf_span(&output));
         buf_clear(&output);
     }
+}
+
+static void converse_end(void)
+{
     note("", (struct span){0});
     assert_false(run.replies.overflowed || run.events.overflowed);
+}
+
+/* A whole session; replies and events are in `run`. */
+static void converse(struct span input, size_t step)
+{
+    converse_begin();
+    converse_read(input, step);
+    converse_end();
 }
 
 static int set_up(void **state)
@@ -563,6 +591,69 @@ static void failures_of_ours(void **state)
     check(&not_committed);
 }
 
+/* ---- STARTTLS ---- */
+
+/* A session of several reads: what stands behind STARTTLS in its read is not the client's word. */
+static void check_reads(const struct span *reads, size_t count, const char *replies, const char *events)
+{
+    char storage[4096];
+    struct buf brief = buf_over(storage, sizeof storage);
+
+    converse_begin();
+    for (size_t i = 0; i < count; i++)
+        converse_read(reads[i], reads[i].size);
+    converse_end();
+    shorten_replies(&brief);
+    assert_string_equal(storage, replies);
+    assert_string_equal(run.event_storage, events);
+}
+#define CHECK_READS(reads, replies, events) check_reads(reads, sizeof(reads) / sizeof(reads)[0], replies, events)
+
+static void tls_begins_the_session_anew(void **state)
+{
+    const struct span reads[] = {SPAN(EHLO "STARTTLS\r\n"), SPAN(MAIL EHLO "STARTTLS\r\n"), SPAN(MAIL RCPT DATA)};
+
+    (void)state;
+    run.policy.offer_starttls = true;
+    CHECK_READS(reads, "250 220/2.0.0 503/5.5.1 250 503/5.5.1 250/2.1.0 250/2.1.5 354",
+                "starttls;rejected ;rejected ;" OPENED);
+    assert_string_equal(smtp_protocol(&run.smtp), "ESMTPS");
+    assert_non_null(strstr(run.reply_storage, "250-STARTTLS\r\n"));
+    assert_null(strstr(strstr(run.reply_storage, "220 2.0.0"), "250-STARTTLS\r\n"));
+}
+
+static void nothing_said_in_the_clear_survives_tls(void **state)
+{
+    const struct span injected[] = {SPAN(EHLO "STARTTLS\r\n" EHLO MAIL RCPT DATA "x\r\n.\r\n"), SPAN("NOOP\r\n")};
+    const struct span half_a_line[] = {SPAN(EHLO "STARTTLS\r\nMAIL FROM:<"), SPAN("NOOP\r\n")};
+    const struct span transaction[] = {SPAN(EHLO MAIL RCPT "STARTTLS\r\n"), SPAN(DATA EHLO DATA)};
+
+    (void)state;
+    run.policy.offer_starttls = true;
+    CHECK_READS(injected, "250 220/2.0.0 250/2.0.0", "starttls;");
+    CHECK_READS(half_a_line, "250 220/2.0.0 250/2.0.0", "starttls;");
+    CHECK_READS(transaction, "250 250/2.1.0 250/2.1.5 220/2.0.0 503/5.5.1 250 503/5.5.1",
+                "starttls;rejected ;rejected ;");
+}
+
+static void tls_is_refused(void **state)
+{
+    const struct row not_offered = {SPAN("STARTTLS\r\n" EHLO "STARTTLS\r\n" MAIL),
+                                    "502/5.5.1 250 502/5.5.1 250/2.1.0", "rejected ;rejected ;"};
+    const struct row too_early = {SPAN("STARTTLS\r\n" EHLO "STARTTLS now\r\n" MAIL),
+                                  "503/5.5.1 250 501/5.5.4 250/2.1.0", "rejected ;rejected ;"};
+    const struct span fails[] = {SPAN(EHLO MAIL RCPT "STARTTLS\r\nNOOP\r\n"), SPAN(DATA)};
+
+    (void)state;
+    check(&not_offered);
+    run.policy.offer_starttls = true;
+    check(&too_early);
+    /* What failed has taken nothing away; but the NOOP might not have been the client's. */
+    run.tls_fails = true;
+    CHECK_READS(fails, "250 250/2.1.0 250/2.1.5 454/4.7.0 354", "starttls;" OPENED);
+    assert_string_equal(smtp_protocol(&run.smtp), "ESMTP");
+}
+
 /* ---- limits ---- */
 
 static void put_times(struct buf *input, const char *text, unsigned count)
@@ -703,6 +794,9 @@ int main(void)
         TEST(smuggling),
         TEST(messages_that_are_refused),
         TEST(failures_of_ours),
+        TEST(tls_begins_the_session_anew),
+        TEST(nothing_said_in_the_clear_survives_tls),
+        TEST(tls_is_refused),
         TEST(too_many_errors_end_the_session),
         TEST(lines_that_are_too_long),
         TEST(nothing_is_read_while_answers_wait),
