@@ -207,12 +207,21 @@ static enum reply set_body(struct mail_arguments *mail, struct span value)
     return REPLY_NONE;
 }
 
+static enum reply set_utf8(struct mail_arguments *mail, struct span value)
+{
+    if (mail->utf8)
+        return REPLY_REPEATED_PARAMETER;
+    mail->utf8 = true;
+    return value.size == 0 ? REPLY_NONE : REPLY_BAD_PARAMETER;
+}
+
 static const struct {
     const char *keyword;
     enum reply (*set)(struct mail_arguments *mail, struct span value);
 } parameters[] = {
-    {"SIZE", set_size}, /* RFC 1870 */
-    {"BODY", set_body}, /* RFC 6152 */
+    {"SIZE", set_size},     /* RFC 1870 */
+    {"BODY", set_body},     /* RFC 6152 */
+    {"SMTPUTF8", set_utf8}, /* RFC 6531 */
 };
 
 /* esmtp-keyword, RFC 5321, section 4.1.2. */
@@ -263,41 +272,44 @@ struct path_replies {
 static const struct path_replies mail_path = {"FROM:", REPLY_MAIL_SYNTAX, REPLY_BAD_SENDER, PATH_REVERSE};
 static const struct path_replies rcpt_path = {"TO:", REPLY_RCPT_SYNTAX, REPLY_BAD_RECIPIENT, PATH_FORWARD};
 
-/* Takes "FROM:<path>" or "TO:<path>" off the front; a space before the path is wrong but common. */
-static enum reply read_path(struct span *argument, const struct path_replies *replies, struct address *address)
+/* Takes "FROM:<path>" or "TO:<path>" off the front; a space before the path is wrong but common. `is_ascii` is told
+ * of the path. */
+static enum reply read_path(struct span *argument, const struct path_replies *replies, struct address *address,
+                            bool *is_ascii)
 {
     struct span start = span_text(replies->start);
     struct span rest;
+    enum path_status status;
 
     if (!span_starts_nocase(*argument, start))
         return replies->no_start;
     rest = span_trim(span_slice(*argument, start.size, argument->size));
-    switch (path_parse(&rest, replies->kind, address)) {
-    case PATH_SYNTAX:
+    status = path_parse(&rest, replies->kind, address);
+    if (status == PATH_SYNTAX || (rest.size > 0 && rest.data[0] != ' ' && rest.data[0] != '\t'))
         return replies->malformed;
-    case PATH_NOT_ASCII:
-        return REPLY_NOT_ASCII;
-    case PATH_OK:
-        break;
-    }
-    if (rest.size > 0 && rest.data[0] != ' ' && rest.data[0] != '\t')
-        return replies->malformed;
+    *is_ascii = status == PATH_OK;
     *argument = rest;
     return REPLY_NONE;
 }
 
 enum reply command_parse_mail(struct span argument, struct mail_arguments *mail)
 {
+    bool is_ascii = true;
     enum reply refusal;
 
     *mail = (struct mail_arguments){0};
-    refusal = read_path(&argument, &mail_path, &mail->sender);
-    return refusal != REPLY_NONE ? refusal : read_parameters(argument, mail);
+    refusal = read_path(&argument, &mail_path, &mail->sender, &is_ascii);
+    if (refusal == REPLY_NONE)
+        refusal = read_parameters(argument, mail);
+    return refusal == REPLY_NONE && !is_ascii && !mail->utf8 ? REPLY_NOT_ASCII : refusal;
 }
 
-enum reply command_parse_rcpt(struct span argument, struct address *recipient)
+enum reply command_parse_rcpt(struct span argument, bool utf8, struct address *recipient)
 {
-    enum reply refusal = read_path(&argument, &rcpt_path, recipient);
+    bool is_ascii = true;
+    enum reply refusal = read_path(&argument, &rcpt_path, recipient, &is_ascii);
 
-    return refusal != REPLY_NONE ? refusal : read_parameters(argument, NULL);
+    if (refusal == REPLY_NONE)
+        refusal = read_parameters(argument, NULL);
+    return refusal == REPLY_NONE && !is_ascii && !utf8 ? REPLY_NOT_ASCII : refusal;
 }

@@ -69,6 +69,7 @@ struct mail_arguments {
     uint64_t size_bytes; /* as declared; 0 without SIZE */
     bool has_body;
     enum body_type body;
+    bool utf8; /* SMTPUTF8: this transaction's addresses may be other than ASCII */
 };
 
 enum command_line_status {
@@ -96,6 +97,7 @@ struct command command_read(struct span line);
 
 /* Each gives REPLY_NONE when the argument is well-formed, or the reply that refuses it. */
 enum reply command_parse_mail(struct span argument, struct mail_arguments *mail);
-enum reply command_parse_rcpt(struct span argument, struct address *recipient);
+/* `utf8`: MAIL has said SMTPUTF8. */
+enum reply command_parse_rcpt(struct span argument, bool utf8, struct address *recipient);
 
 #endif

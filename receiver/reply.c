@@ -51,7 +51,7 @@ static const struct reply_row replies[REPLY_COUNT] = {
     [REPLY_RCPT_SYNTAX] = {501, "5.5.4", "syntax: RCPT TO:<address>", NULL},
     [REPLY_BAD_SENDER] = {501, "5.1.7", "the sender is not a well-formed address in angle brackets", NULL},
     [REPLY_BAD_RECIPIENT] = {501, "5.1.3", "the recipient is not a well-formed address in angle brackets", NULL},
-    [REPLY_NOT_ASCII] = {553, "5.6.7", "addresses must be ASCII here", NULL},
+    [REPLY_NOT_ASCII] = {553, "5.6.7", "an address that is not ASCII takes SMTPUTF8", NULL},
     [REPLY_BAD_SIZE] = {501, "5.5.4", "SIZE must be a number of octets", NULL},
     [REPLY_BAD_BODY] = {501, "5.5.4", "BODY must be 7BIT or 8BITMIME", NULL},
     [REPLY_REPEATED_PARAMETER] = {501, "5.5.4", "a parameter is given twice", NULL},
@@ -94,7 +94,7 @@ static const struct {
 };
 
 /* What the EHLO reply offers besides SIZE. */
-static const char *const extensions[] = {"PIPELINING", "8BITMIME", "ENHANCEDSTATUSCODES"};
+static const char *const extensions[] = {"PIPELINING", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES"};
 
 unsigned reply_code(enum reply reply)
 {

@@ -114,6 +114,8 @@ void smtp_hang_up(struct smtp *smtp, enum reply reply, struct buf *output)
 
 const char *smtp_protocol(const struct smtp *smtp)
 {
+    if (smtp->mail.utf8)
+        return smtp->secured ? "UTF8SMTPS" : "UTF8SMTP";
     /* With HELO as well: there is no name for TLS without extensions, and STARTTLS was one. */
     if (smtp->secured)
         return "ESMTPS";

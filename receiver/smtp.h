@@ -159,7 +159,8 @@ void smtp_not_secured(struct smtp *smtp, struct buf *output);
  */
 void smtp_hang_up(struct smtp *smtp, enum reply reply, struct buf *output);
 
-/* RFC 3848's name for what the client speaks: "SMTP", "ESMTP" or "ESMTPS". */
+/* The name of what the client speaks in this transaction: "SMTP", "ESMTP", "ESMTPS" (RFC 3848), "UTF8SMTP" or
+ * "UTF8SMTPS" (RFC 6531, section 4.3). */
 const char *smtp_protocol(const struct smtp *smtp);
 
 /*

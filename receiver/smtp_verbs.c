@@ -71,7 +71,7 @@ static enum smtp_event take_rcpt(struct smtp *smtp, const struct command *comman
 {
     enum smtp_verdict verdict = SMTP_RECIPIENT_FOREIGN;
     struct address recipient;
-    enum reply refusal = command_parse_rcpt(command->argument, &recipient);
+    enum reply refusal = command_parse_rcpt(command->argument, smtp->mail.utf8, &recipient);
     struct span text = span_text(recipient.text);
 
     if (refusal != REPLY_NONE)

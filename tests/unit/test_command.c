@@ -122,7 +122,17 @@ static void what_mail_says(void **state)
         {.argument = SPAN("FROM:<> BODY=BINARYMIME"), .refusal = REPLY_BAD_BODY},
         {.argument = SPAN("FROM:<> BODY"), .refusal = REPLY_BAD_BODY},
         {.argument = SPAN("FROM:<> AUTH=<>"), .refusal = REPLY_UNKNOWN_PARAMETER},
-        {.argument = SPAN("FROM:<> SMTPUTF8"), .refusal = REPLY_UNKNOWN_PARAMETER},
+        {SPAN("FROM:<> SmtpUtf8 SIZE=1"), "", 1, true, BODY_7BIT, REPLY_NONE},
+        {SPAN("FROM:<j\xC3\xBCrgen@gr\xC3\xBC.example> SMTPUTF8"), "j\xC3\xBCrgen@gr\xC3\xBC.example", 0, false,
+         BODY_7BIT, REPLY_NONE},
+        {.argument = SPAN("FROM:<> SMTPUTF8=1"), .refusal = REPLY_BAD_PARAMETER},
+        {.argument = SPAN("FROM:<> SMTPUTF8="), .refusal = REPLY_BAD_PARAMETER},
+        {.argument = SPAN("FROM:<> SMTPUTF8 SMTPUTF8"), .refusal = REPLY_REPEATED_PARAMETER},
+        {.argument = SPAN("FROM:<\xC3\xBC@example.org> FOO"), .refusal = REPLY_UNKNOWN_PARAMETER},
+        {.argument = SPAN("FROM:<@\xC3\xBC.example:a@example.org>"), .refusal = REPLY_NOT_ASCII},
+        {.argument = SPAN("FROM:<\xC3@example.org> SMTPUTF8"), .refusal = REPLY_BAD_SENDER},
+        {.argument = SPAN("FROM:<\"\xED\xA0\x80\"@example.org> SMTPUTF8"), .refusal = REPLY_BAD_SENDER},
+        {.argument = SPAN("FROM:<a@\xC0\xAF.example> SMTPUTF8"), .refusal = REPLY_BAD_SENDER},
         {.argument = SPAN("FROM:<> RET=HDRS"), .refusal = REPLY_UNKNOWN_PARAMETER},
         {.argument = SPAN("FROM:<> =1"), .refusal = REPLY_BAD_PARAMETER},
         {.argument = SPAN("FROM:<> -X=1"), .refusal = REPLY_BAD_PARAMETER},
@@ -170,18 +180,23 @@ static void what_rcpt_says(void **state)
         {SPAN("TO:<a@example.com>, <b@example.com>"), REPLY_BAD_RECIPIENT, NULL},
         {SPAN("TO <a@example.com>"), REPLY_RCPT_SYNTAX, NULL},
         {SPAN("TO:<a@gr\xC3\xBC.example>"), REPLY_NOT_ASCII, NULL},
+        {SPAN("TO:<a@gr\xC3\xBC.example> SMTPUTF8"), REPLY_UNKNOWN_PARAMETER, NULL}, /* MAIL's alone */
+        {SPAN("TO:<a@gr\xC3.example>"), REPLY_BAD_RECIPIENT, NULL},
     };
 
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct address recipient;
-        enum reply refusal = command_parse_rcpt(rows[i].argument, &recipient);
+        enum reply refusal = command_parse_rcpt(rows[i].argument, false, &recipient);
 
         if (refusal != rows[i].refusal)
             print_error("%.*s\n", (int)rows[i].argument.size, rows[i].argument.data);
         assert_int_equal(refusal, rows[i].refusal);
         if (refusal == REPLY_NONE)
             assert_string_equal(recipient.text, rows[i].recipient);
+        /* With SMTPUTF8 the one thing that changes. */
+        assert_int_equal(command_parse_rcpt(rows[i].argument, true, &recipient),
+                         refusal == REPLY_NOT_ASCII ? REPLY_NONE : refusal);
     }
 }
 

@@ -34,8 +34,8 @@ static struct run run;
 /* Addresses of ours. */
 static enum smtp_verdict check_recipient(void *context, const struct address *recipient)
 {
-    static const char *const kept[] = {"a@example.com", "b@example.com", "\"john doe\"@example.com", "postmaster",
-                                       "postmaster@example.com"};
+    static const char *const kept[] = {"a@example.com", "b@example.com",          "\"john doe\"@example.com",
+                                       "postmaster",    "postmaster@example.com", "gr\xC3\xBCn@example.com"};
 
     (void)context;
     for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++)
@@ -285,6 +285,55 @@ static void a_message_is_taken(void **state)
     assert_true(
         span_equal(span_slice(buf_span(&run.events), sizeof OPENED - 1, 100), SPAN("body(\xFF\0\x80\n)commit;")));
     assert_int_equal(run.smtp.content.size_bytes, 5);
+}
+
+static void smtputf8(void **state)
+{
+    const struct row rows[] = {
+        {SPAN(EHLO "MAIL FROM:<\xC3\xBC@example.org> SMTPUTF8\r\nRCPT TO:<gr\xC3\xBCn@example.com>\r\n" DATA), BEGUN,
+         "open \xC3\xBC@example.org to gr\xC3\xBCn@example.com;"},
+        /* It is one transaction's. */
+        {SPAN(EHLO "MAIL FROM:<> SMTPUTF8\r\n" RCPT DATA "\xC3\xBC\r\n.\r\n" MAIL
+                   "RCPT TO:<gr\xC3\xBCn@example.com>\r\n"),
+         BEGUN " 250/2.0.0 250/2.1.0 553/5.6.7",
+         "open  to a@example.com;body(\xC3\xBC\n)commit;rejected TO:<gr\xC3\xBCn@example.com>;"},
+        {SPAN(EHLO "MAIL FROM:<> SMTPUTF8\r\nRSET\r\n" MAIL "RCPT TO:<gr\xC3\xBCn@example.com>\r\n"),
+         "250 250/2.1.0 250/2.0.0 250/2.1.0 553/5.6.7", "rejected TO:<gr\xC3\xBCn@example.com>;"},
+        {SPAN(EHLO
+              "MAIL FROM:<\xC3@example.org> SMTPUTF8\r\nMAIL FROM:<> SMTPUTF8\r\nRCPT TO:<\xBC@example.com>\r\n"),
+         "250 501/5.1.7 250/2.1.0 501/5.1.3", "rejected ;rejected TO:<\xBC@example.com>;"},
+    };
+
+    (void)state;
+    CHECK_ALL(rows);
+}
+
+static void the_protocol_has_its_name(void **state)
+{
+    const struct {
+        struct span clear, secured;
+        const char *name;
+    } rows[] = {
+        {SPAN(""), SPAN(""), "SMTP"},
+        {SPAN("HELO c\r\n" MAIL), SPAN(""), "SMTP"},
+        {SPAN(EHLO MAIL), SPAN(""), "ESMTP"},
+        {SPAN(EHLO "MAIL FROM:<> SMTPUTF8\r\n"), SPAN(""), "UTF8SMTP"},
+        {SPAN(EHLO "MAIL FROM:<> SMTPUTF8\r\nRSET\r\n"), SPAN(""), "ESMTP"},
+        {SPAN(EHLO "STARTTLS\r\n"), SPAN(EHLO MAIL), "ESMTPS"},
+        {SPAN(EHLO "STARTTLS\r\n"), SPAN("HELO c\r\n" MAIL), "ESMTPS"},
+        {SPAN(EHLO "STARTTLS\r\n"), SPAN(EHLO "MAIL FROM:<> SMTPUTF8\r\n"), "UTF8SMTPS"},
+        {SPAN(EHLO "MAIL FROM:<> SMTPUTF8\r\nSTARTTLS\r\n"), SPAN(EHLO MAIL), "ESMTPS"},
+    };
+
+    (void)state;
+    run.policy.offer_starttls = true;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        converse_begin();
+        converse_read(rows[i].clear, 1000);
+        converse_read(rows[i].secured, 1000);
+        converse_end();
+        assert_string_equal(smtp_protocol(&run.smtp), rows[i].name);
+    }
 }
 
 static void envelope_is_there_when_asked_for(void **state)
@@ -782,6 +831,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_message_is_taken),
+        TEST(smtputf8),
+        TEST(the_protocol_has_its_name),
         TEST(envelope_is_there_when_asked_for),
         TEST(order_of_commands),
         TEST(what_is_refused),
