@@ -20,6 +20,7 @@ static const struct verb_row verbs[VERB_COUNT] = {
     [VERB_MAIL] = {"MAIL", ARGUMENT_REQUIRED, REPLY_MAIL_SYNTAX, COMMAND_LONG_LINE_MAX},
     [VERB_RCPT] = {"RCPT", ARGUMENT_REQUIRED, REPLY_RCPT_SYNTAX, COMMAND_LONG_LINE_MAX},
     [VERB_DATA] = {"DATA", ARGUMENT_NONE, REPLY_NONE, COMMAND_LINE_MAX},
+    [VERB_BDAT] = {"BDAT", ARGUMENT_REQUIRED, REPLY_BAD_CHUNK, COMMAND_LINE_MAX},
     [VERB_STARTTLS] = {"STARTTLS", ARGUMENT_NONE, REPLY_NONE, COMMAND_LINE_MAX},
     [VERB_RSET] = {"RSET", ARGUMENT_NONE, REPLY_NONE, COMMAND_LINE_MAX},
     [VERB_NOOP] = {"NOOP", ARGUMENT_OPTIONAL, REPLY_NONE, COMMAND_LINE_MAX},
@@ -45,7 +46,6 @@ static const struct {
     {"PROXY", REPLY_NOT_IMPLEMENTED, false},
     {"XCLIENT", REPLY_NOT_IMPLEMENTED, false},
     {"XFORWARD", REPLY_NOT_IMPLEMENTED, false},
-    {"BDAT", REPLY_NO_BDAT, true}, /* the octets that follow it are somebody's text, not commands */
     {"GET", REPLY_NOT_HTTP, true}, /* a browser was made to speak to us: its body may look like commands */
     {"POST", REPLY_NOT_HTTP, true},
     {"PUT", REPLY_NOT_HTTP, true},
@@ -65,9 +65,9 @@ static void add_bytes(struct command_line *line, struct span bytes)
         return;
     line->ends_in_cr = bytes.data[bytes.size - 1] == '\r';
     /* The LF is not kept, but counts. */
-    if (line->too_long || bytes.size >= sizeof line->bytes - line->size) {
+    if (bytes.size >= sizeof line->bytes - line->size) {
         line->too_long = true;
-        return;
+        bytes.size = sizeof line->bytes - line->size - 1;
     }
     memcpy(line->bytes + line->size, bytes.data, bytes.size);
     line->size += bytes.size;
@@ -80,9 +80,11 @@ static enum command_line_status end_line(struct command_line *line, struct span 
     bool too_long = line->too_long;
 
     line->refused = !line->ends_in_cr;
+    if (answered && !line->ends_in_cr)
+        return COMMAND_LINE_PART;
+    *text = (struct span){line->bytes, too_long || !line->ends_in_cr ? line->size : line->size - 1};
     if (!line->ends_in_cr)
-        return answered ? COMMAND_LINE_PART : COMMAND_LINE_BARE_LF;
-    *text = (struct span){line->bytes, too_long ? 0 : line->size - 1};
+        return COMMAND_LINE_BARE_LF;
     line->size = 0;
     line->ends_in_cr = false;
     line->too_long = false;
@@ -178,6 +180,11 @@ struct command command_read(struct span line)
     else
         command.refusal = argument_fault(command.verb, command.argument);
     return command;
+}
+
+bool command_brings_octets(struct span line)
+{
+    return find_verb(take_word(&line)) == VERB_BDAT;
 }
 
 /* ---- parameters of MAIL ---- */
@@ -312,4 +319,17 @@ enum reply command_parse_rcpt(struct span argument, bool utf8, struct address *r
     if (refusal == REPLY_NONE)
         refusal = read_parameters(argument, NULL);
     return refusal == REPLY_NONE && !is_ascii && !utf8 ? REPLY_NOT_ASCII : refusal;
+}
+
+enum reply command_parse_bdat(struct span argument, struct chunk_arguments *chunk)
+{
+    unsigned long long size;
+
+    *chunk = (struct chunk_arguments){0};
+    if (span_number(take_word(&argument), UINT64_MAX, &size) != 0)
+        return REPLY_BAD_CHUNK;
+    argument = span_trim(argument);
+    chunk->size_bytes = size;
+    chunk->is_last = span_equal_nocase(argument, span_text("LAST"));
+    return argument.size == 0 || chunk->is_last ? REPLY_NONE : REPLY_BAD_CHUNK;
 }

@@ -54,7 +54,8 @@ static void verbs_are_found(void **state)
         {SPAN("PROXY TCP4 192.0.2.1 192.0.2.2 1 25"), VERB_UNKNOWN, REPLY_NOT_IMPLEMENTED, NULL},
         {SPAN("XCLIENT ADDR=192.0.2.1"), VERB_UNKNOWN, REPLY_NOT_IMPLEMENTED, NULL},
         {SPAN("XFORWARD ADDR=192.0.2.1"), VERB_UNKNOWN, REPLY_NOT_IMPLEMENTED, NULL},
-        {SPAN("BDAT 10 LAST"), VERB_UNKNOWN, REPLY_NO_BDAT, NULL},
+        {SPAN("bdat 10 LAST"), VERB_BDAT, REPLY_NONE, "10 LAST"},
+        {SPAN("BDAT"), VERB_BDAT, REPLY_BAD_CHUNK, ""},
         {SPAN("GET / HTTP/1.1"), VERB_UNKNOWN, REPLY_NOT_HTTP, NULL},
         {SPAN("POST / HTTP/1.1"), VERB_UNKNOWN, REPLY_NOT_HTTP, NULL},
     };
@@ -69,7 +70,7 @@ static void verbs_are_found(void **state)
         assert_int_equal(command.refusal, rows[i].refusal);
         if (rows[i].argument != NULL)
             assert_true(span_equal(command.argument, span_text(rows[i].argument)));
-        assert_int_equal(command.ends_session, rows[i].refusal == REPLY_NO_BDAT || rows[i].refusal == REPLY_NOT_HTTP);
+        assert_int_equal(command.ends_session, rows[i].refusal == REPLY_NOT_HTTP);
     }
 }
 
@@ -200,6 +201,45 @@ static void what_rcpt_says(void **state)
     }
 }
 
+static void what_bdat_says(void **state)
+{
+    const struct {
+        struct span argument;
+        enum reply refusal;
+        uint64_t size;
+        bool is_last;
+    } rows[] = {
+        {SPAN("0"), REPLY_NONE, 0, false},
+        {SPAN("10"), REPLY_NONE, 10, false},
+        {SPAN("10 LAST"), REPLY_NONE, 10, true},
+        {SPAN("0010 \t last"), REPLY_NONE, 10, true},
+        {SPAN("18446744073709551615"), REPLY_NONE, UINT64_MAX, false},
+        {SPAN("18446744073709551616"), REPLY_BAD_CHUNK, 0, false},
+        {SPAN("99999999999999999999999 LAST"), REPLY_BAD_CHUNK, 0, false},
+        {SPAN("-1"), REPLY_BAD_CHUNK, 0, false},
+        {SPAN("+1"), REPLY_BAD_CHUNK, 0, false},
+        {SPAN("0x10"), REPLY_BAD_CHUNK, 0, false},
+        {SPAN("1k"), REPLY_BAD_CHUNK, 0, false},
+        {SPAN("LAST"), REPLY_BAD_CHUNK, 0, false},
+        {SPAN("LAST 10"), REPLY_BAD_CHUNK, 0, false},
+        {SPAN("10LAST"), REPLY_BAD_CHUNK, 0, false},
+        {SPAN("10 LAST 10"), REPLY_BAD_CHUNK, 0, false},
+        {SPAN("10 20"), REPLY_BAD_CHUNK, 0, false},
+        {SPAN(""), REPLY_BAD_CHUNK, 0, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct chunk_arguments chunk;
+
+        assert_int_equal(command_parse_bdat(rows[i].argument, &chunk), rows[i].refusal);
+        if (rows[i].refusal == REPLY_NONE) {
+            assert_true(chunk.size_bytes == rows[i].size);
+            assert_int_equal(chunk.is_last, rows[i].is_last);
+        }
+    }
+}
+
 /* Writes what comes of `input`, given in reads of `step` bytes: "[line]", "L" for too long, "F" for a bare LF. */
 static void describe_lines(struct span input, size_t step, struct buf *found)
 {
@@ -314,6 +354,7 @@ int main(void)
         cmocka_unit_test(only_mail_and_rcpt_may_be_long),
         cmocka_unit_test(what_mail_says),
         cmocka_unit_test(what_rcpt_says),
+        cmocka_unit_test(what_bdat_says),
         cmocka_unit_test(only_crlf_ends_a_line),
         cmocka_unit_test(the_tail_of_a_long_line_is_swallowed),
         cmocka_unit_test(the_longest_line_is_whole),
