@@ -2,7 +2,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sysexits.h>
@@ -12,31 +11,16 @@
 #include "common/frame.h"
 #include "common/log.h"
 #include "common/route.h"
+#include "receiver/pace.h"
+#include "receiver/session_sandbox.h"
 #include "receiver/smtp.h"
 #include "receiver/wire.h"
 
 enum {
     INPUT_SIZE = 32 * 1024,
     OUTPUT_SIZE = 4096, /* a poll that says "writable" promises room for as much, so a write never blocks */
-    ERRORS_MAX = 10,    /* refused commands before the client is sent away */
-    DESCRIPTORS_MAX = 16,
 };
 static_assert((int)OUTPUT_SIZE >= (int)SMTP_OUTPUT_MIN, "an answer must fit");
-
-const struct sandbox_call session_calls[] = {
-    {.name = "read"},
-    {.name = "write"},
-    {.name = "poll"},
-    {.name = "ppoll"},
-    {.name = "recvmsg"},
-    {.name = "sendmsg"},
-    {.name = "close"},
-    {.name = "clock_gettime"}, /* where the kernel's page of time is not mapped */
-    {.name = "restart_syscall"},
-    {.name = "rt_sigreturn"},
-    {.name = "exit_group"},
-    {0},
-};
 
 /* Everything the session works with. Static: the sandbox allows no memory to be asked for. */
 struct conversation {
@@ -44,8 +28,10 @@ struct conversation {
     struct smtp_policy policy;
     struct smtp smtp;
     struct buf output;
-    struct span input;     /* what was read and not yet looked at */
-    int64_t session_ends;  /* monotonic milliseconds */
+    struct span input;    /* what was read and not yet looked at */
+    int64_t session_ends; /* monotonic milliseconds */
+    struct pace pace;     /* of the message that is on its way */
+    bool greeted;
     int body;              /* the message's file, or -1 */
     uint64_t body_written; /* bytes */
     bool over;
@@ -54,17 +40,6 @@ struct conversation {
     char recipient_storage[WIRE_RECIPIENTS_MAX];
     char frame_storage[WIRE_FRAME_MAX];
 };
-
-struct sandbox_profile session_profile(const struct config *config)
-{
-    return (struct sandbox_profile){
-        .name = "session",
-        .calls = session_calls,
-        .file_size_max = config->max_message_size + ENVELOPE_TRACE_MAX,
-        .descriptors_max = DESCRIPTORS_MAX,
-        .no_processes = true,
-    };
-}
 
 /* ---- the writer ---- */
 
@@ -210,13 +185,22 @@ static void report_discarded(struct conversation *c)
 
 /* ---- the client ---- */
 
+/* Until when the client may take for what it is to do next. */
+static int64_t deadline(const struct conversation *c, short events)
+{
+    const struct config *config = c->session->config;
+    int64_t ends = clock_monotonic_ms() + (c->greeted ? config->command_timeout_ms : config->greet_delay_ms);
+
+    if (events == POLLIN && pace_ends(&c->pace) < ends)
+        ends = pace_ends(&c->pace);
+    return ends < c->session_ends ? ends : c->session_ends;
+}
+
 /* Waits until the client can be read or written, or a deadline passes. 1 ready, 0 too late, -1 no use to go on. */
 static int wait_for(struct conversation *c, int fd, short events)
 {
-    int64_t ends = clock_monotonic_ms() + c->session->config->command_timeout_ms;
+    int64_t ends = deadline(c, events);
 
-    if (ends > c->session_ends)
-        ends = c->session_ends;
     for (;;) {
         /* Without its writer a session is worth nothing. */
         struct pollfd both[] = {{.fd = fd, .events = events}, {.fd = c->session->writer}};
@@ -259,8 +243,10 @@ static void report_end(const char *what, const struct conversation *c)
 
 static void time_out(struct conversation *c)
 {
-    report_end("timed out", c);
-    smtp_hang_up(&c->smtp, REPLY_TIMEOUT, &c->output);
+    bool too_slow = pace_ends(&c->pace) <= clock_monotonic_ms();
+
+    report_end(too_slow ? "too slow" : "timed out", c);
+    smtp_hang_up(&c->smtp, too_slow ? REPLY_TOO_SLOW : REPLY_TIMEOUT, &c->output);
     flush(c);
     c->over = true;
 }
@@ -274,6 +260,10 @@ static void read_more(struct conversation *c)
     flush(c);
     if (c->over)
         return;
+    if (smtp_in_body(&c->smtp))
+        pace_start(&c->pace, c->session->config, clock_monotonic_ms());
+    else
+        pace_stop(&c->pace);
     ready = clock_monotonic_ms() < c->session_ends ? wait_for(c, c->session->in, POLLIN) : 0;
     if (ready == 0) {
         time_out(c);
@@ -286,6 +276,24 @@ static void read_more(struct conversation *c)
         return;
     }
     c->input = (struct span){c->input_storage, (size_t)count};
+    pace_add(&c->pace, (uint64_t)count);
+}
+
+/* A mail server waits for the greeting; who sends without listening does not. */
+static void greet(struct conversation *c)
+{
+    int ready = c->session->config->greet_delay_ms > 0 ? wait_for(c, c->session->in, POLLIN) : 0;
+
+    c->greeted = true;
+    if (ready == 0) {
+        smtp_greet(&c->smtp, &c->output);
+        return;
+    }
+    read_more(c);
+    if (c->input.size > 0) {
+        smtp_refuse_early(&c->smtp, &c->output);
+        report_rejection(c);
+    }
 }
 
 static void step(struct conversation *c)
@@ -312,11 +320,17 @@ static void step(struct conversation *c)
         report_rejection(c);
         discard_message(c);
         break;
+    case SMTP_WITHDRAWN:
+        discard_message(c);
+        break;
     case SMTP_DISCARDED:
         report_discarded(c);
         break;
     case SMTP_REJECTED:
         report_rejection(c);
+        break;
+    case SMTP_STARTTLS:
+        smtp_not_secured(&c->smtp, &c->output); /* nobody here speaks TLS, so it is not offered either */
         break;
     case SMTP_CLOSE:
         flush(c);
@@ -350,7 +364,9 @@ static void begin(struct conversation *c, const struct session *session)
         .hostname = config->hostname,
         .max_message_size = config->max_message_size,
         .max_recipients = config->max_recipients,
-        .max_errors = ERRORS_MAX,
+        .max_header_size = config->max_header_size,
+        .max_errors = config->max_errors,
+        .max_commands = config->max_commands,
         .discard_unknown = config->unknown == UNKNOWN_DISCARD,
         .recipient = check_recipient,
         .context = (void *)(uintptr_t)session,
@@ -362,37 +378,19 @@ static void begin(struct conversation *c, const struct session *session)
     log_redirect(log_through_writer, c);
 }
 
-/* The session holds the client and the way to the writer, no log and nothing that a super-server may have left open;
- * and should it ever not keep to its deadlines any more, the kernel's alarm ends it. */
-static int let_go(const struct session *session, int ruleset, struct err *err)
-{
-    const int kept[] = {STDERR_FILENO, session->in, session->out, session->writer, ruleset};
-
-    for (unsigned from = 0, next = 0; next != UINT_MAX; from = next + 1) {
-        next = UINT_MAX; /* which is what no ruleset reads as */
-        for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++)
-            if ((unsigned)kept[i] >= from && (unsigned)kept[i] < next)
-                next = (unsigned)kept[i];
-        if (next > from && close_range(from, next - 1, 0) != 0)
-            return err_system(err, "close_range");
-    }
-    (void)alarm((unsigned)((session->config->session_timeout_ms + session->config->command_timeout_ms) / 1000));
-    return 0;
-}
-
 int session_run(const struct session *session, struct sandbox *sandbox)
 {
     static struct conversation c;
     struct err err;
 
     begin(&c, session);
-    if (let_go(session, sandbox->ruleset, &err) != 0 || sandbox_apply(sandbox, &err) != 0) {
+    if (session_enter_sandbox(session, sandbox, &err) != 0) {
         log_say(LOG_CRIT, "no session without its sandbox: %s", err.text);
         smtp_hang_up(&c.smtp, REPLY_UNAVAILABLE, &c.output);
         flush(&c);
         return EX_OSERR;
     }
-    smtp_greet(&c.smtp, &c.output);
+    greet(&c);
     while (!c.over)
         step(&c);
     return EX_OK;
