@@ -4,7 +4,7 @@ set -u
 cd "$(dirname "$0")/.." || exit 1
 status=0
 
-mapfile -t sources < <(find common receiver processor tests/unit tests/fuzz -name '*.c' | sort)
+mapfile -t sources < <(find common receiver processor tests/unit tests/fuzz tests/bench -name '*.c' | sort)
 read -ra gmime < <(pkg-config --cflags gmime-3.0 | sed 's/-I/-isystem /g')
 flags=(-std=c17 -D_GNU_SOURCE -I. -Ibuild/gen "${gmime[@]}")
 for name in VERSION LIBEXECDIR SYSCONFDIR LOCALSTATEDIR SOURCE_DIR BUILD_DIR; do
