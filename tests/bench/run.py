@@ -2,8 +2,9 @@
 """`make bench`: mailmill-receiver beside Postfix and OpenSMTPD, in one run on one machine and one file system.
 
 Every figure is the median of ROUNDS runs. The servers take turns within a round, so that whatever else the machine
-does hits all of them. Nothing passes or fails by its speed. QUICK=1 makes shorter runs; ONLY="rate idle" runs some of
-the sections, of those listed at the end of this file.
+does hits all of them. Nothing passes or fails by its speed. QUICK=1 makes fewer and shorter runs, RUN_MS sets their
+length; ONLY="rate idle" makes some of the sections listed at the end of this file; MAILMILL_BUILD is where the
+programs are.
 """
 
 import os
@@ -20,7 +21,7 @@ import servers  # noqa: E402
 from servers import BENCH, Mailmill, MailmillListening, Missing, OpenSMTPD, Postfix  # noqa: E402
 
 QUICK = os.environ.get("QUICK", "") not in ("", "0")
-ROUNDS = int(os.environ.get("ROUNDS", 5))
+ROUNDS = int(os.environ.get("ROUNDS", 3 if QUICK else 5))
 RUN_MS = int(os.environ.get("RUN_MS", 250 if QUICK else 1200))
 RECIPIENT, UNKNOWN = "inbox@example.com", "nobody@example.com"
 KINDS = (MailmillListening, Mailmill, Postfix, OpenSMTPD)
@@ -176,7 +177,8 @@ def section_refused():
             holder.close()
         stop(those)
     table("A connection refused at RCPT beside one that delivers 1 KiB",
-          ["", "refused/s", "delivered/s", "CPU us refused", "delivered", "ratio", "us refused", "delivered", "ratio"],
+          ["", "refused/s", "delivered/s", "CPU us refused", "delivered", "ratio", "us refused", "delivered",
+           "ratio"],
           rows)
 
 
@@ -302,7 +304,7 @@ def section_handler():
     those = started([MailmillHandling], "handler")
     for server in those:
         with open(server.folder / "processor.err", "wb") as errors:
-            processor = subprocess.Popen([servers.TOP / "build/mailmill-processor", "-c", server.config],
+            processor = subprocess.Popen([servers.PROGRAMS / "mailmill-processor", "-c", server.config],
                                          stdin=subprocess.DEVNULL, stderr=errors)
         try:
             load(server, messages=5, pause=100)
@@ -348,8 +350,8 @@ def main():
     shutil.rmtree(BENCH / "run", ignore_errors=True)
     (BENCH / "run").mkdir(parents=True)
     print(f"Medians of {ROUNDS} runs of {RUN_MS} ms; {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f} at "
-          "the start.\nAll servers are durable and keep what they take: Postfix on hold, OpenSMTPD with delivery paused, "
-          "mailmill in new/\nwith the index open elsewhere, as a processor has it.")
+          "the start.\nAll servers are durable and keep what they take: Postfix on hold, OpenSMTPD with delivery "
+          "paused, mailmill in new/\nwith the index open elsewhere, as a processor has it.")
     try:
         for name in names:
             SECTIONS[name]()

@@ -19,6 +19,7 @@ import subprocess
 import time
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
+PROGRAMS = pathlib.Path(os.environ.get("MAILMILL_BUILD") or TOP / "build")
 BENCH = TOP / "build/bench"
 PACKAGES = BENCH / "peers"
 HOSTNAME = "mail.example.com"
@@ -157,12 +158,12 @@ class Mailmill(Server):
     queue = ("spool/new/*",)
     routes = 'route "inbox@example.com" { }\n'
     # For keys that a receiver may or may not have: as many connections as the benchmark makes.
-    limits = {"max-sessions": 1000, "max-sessions-per-client": 1000}
+    limits = {"max-sessions": 1000, "max-sessions-per-client": 1000, "idle-exit": '"1h"'}
 
     def prepare(self):
         for name in ("spool", "lib", "work"):
             (self.folder / name).mkdir(exist_ok=True)
-        known = (TOP / "build/mailmill-receiver").read_bytes()
+        known = (PROGRAMS / "mailmill-receiver").read_bytes()
         self.config = self.folder / "mailmill.conf"
         self.config.write_text(
             f'hostname = "{HOSTNAME}"\nspool = "{self.folder}/spool"\nindex = "{self.folder}/lib/index.db"\n'
@@ -172,7 +173,7 @@ class Mailmill(Server):
 
     @property
     def command(self):
-        return [str(TOP / "build/mailmill-receiver"), "-c", str(self.config)]
+        return [str(PROGRAMS / "mailmill-receiver"), "-c", str(self.config)]
 
     def launch(self, output):
         conf = self.folder / "xinetd.conf"
