@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes sure that what a make target needs is there:
 #
-#     tests/packages.sh build|check|demo|lint|format ...
+#     tests/packages.sh build|check|bench|demo|lint|format ...
 #
 # Looks for each thing itself (a program, a library by pkg-config), not for a package, so one built by hand will do.
 # On Debian and its children what is missing is installed through apt, by sudo where not root; elsewhere it is listed.
@@ -40,6 +40,9 @@ check program:python3      python3
 check program:php          php-cli
 check program:mutt         mutt
 check program:mlist        mblaze
+bench program:xinetd      xinetd
+bench program:python3     python3
+bench program:strace      strace
 lint program:gcc          gcc
 lint program:clang        clang
 lint program:clang-tidy   clang-tidy
