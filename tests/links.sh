@@ -10,12 +10,17 @@ loads() { ldd "$build/$1" 2>&1 | grep -E "$2"; }
 # Those that a program names itself.
 needs() { readelf -d "$build/$1" | sed -n 's/.*NEEDED.*\[\(.*\)\]/\1/p'; }
 
-for program in mailmill-receiver mailmill-processor mailmill mailmill-mime; do
+for program in mailmill-receiver mailmill-processor mailmill mailmill-mime mailmill-tls; do
     [ -e "$build/$program" ] || { report "$program is there" "$build/$program is missing"; continue; }
     [ $program = mailmill-mime ] || report "$program loads no GLib" "$(loads $program 'libg(lib|object|io|mime)-')"
+    [ $program = mailmill-tls ] || report "$program loads no TLS library" "$(loads $program 'lib(tls|ssl|crypto)\.')"
     report "$program names only the libraries it should" \
         "$(needs $program | grep -vE '^(libc|libsqlite3|libconfuse|libseccomp|ld-linux.*)\.so' |
-            if [ $program = mailmill-mime ]; then grep -vE '^lib(gmime-3|glib-2|gobject-2|gio-2)\.0\.so'; else cat; fi)"
+            case $program in
+            mailmill-mime) grep -vE '^lib(gmime-3|glib-2|gobject-2|gio-2)\.0\.so' ;;
+            mailmill-tls) grep -vE '^lib(tls|crypto)\.so' ;;
+            *) cat ;;
+            esac)"
     report "$program is position-independent, with its relocations read-only at once and no executable stack" \
         "$(readelf -h "$build/$program" | grep -q 'DYN' || echo "not PIE"
         readelf -lW "$build/$program" | grep -q GNU_RELRO || echo "no RELRO"

@@ -20,6 +20,9 @@ build library:sqlite3      libsqlite3-dev
 build library:libconfuse   libconfuse-dev
 build library:libseccomp   libseccomp-dev
 build library:gmime-3.0    libgmime-3.0-dev
+build library:libtls       libtls-dev
+build library:libcrypto    libssl-dev
+check program:openssl      openssl
 demo program:xinetd       xinetd
 demo program:swaks        swaks
 demo program:msmtp        msmtp
