@@ -306,6 +306,9 @@ static void step(struct conversation *c)
         report_rejection(c);
         discard_message(c);
         break;
+    case SMTP_WITHDRAWN:
+        discard_message(c);
+        break;
     case SMTP_DISCARDED:
         report_discarded(c);
         break;

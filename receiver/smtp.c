@@ -33,6 +33,12 @@ void smtp_greet(struct smtp *smtp, struct buf *output)
     smtp_say(smtp, REPLY_GREETING, output);
 }
 
+void smtp_refuse_early(struct smtp *smtp, struct buf *output)
+{
+    (void)smtp_refuse(smtp, REPLY_TOO_EARLY, span_text(smtp->policy->hostname), output);
+    smtp->mode = SMTP_MODE_CLOSED;
+}
+
 enum smtp_event smtp_step(struct smtp *smtp, struct span *input, struct buf *output, struct span *body)
 {
     enum smtp_event event = SMTP_GO_ON;
@@ -47,9 +53,10 @@ enum smtp_event smtp_step(struct smtp *smtp, struct span *input, struct buf *out
             return SMTP_FLUSH;
         if (smtp->mode == SMTP_MODE_CONTENT)
             return smtp_follow_content(smtp, input, output, body);
-        if (input->size == 0)
+        if (input->size == 0 && (smtp->mode != SMTP_MODE_CHUNK || smtp->chunk.size_bytes > 0))
             return SMTP_MORE;
-        event = smtp_follow_commands(smtp, input, output);
+        event = smtp->mode == SMTP_MODE_CHUNK ? smtp_follow_chunk(smtp, input, output, body)
+                                              : smtp_follow_commands(smtp, input, output);
     }
     if (event == SMTP_STARTTLS)
         *input = (struct span){0};
@@ -60,10 +67,15 @@ void smtp_opened(struct smtp *smtp, enum reply_failure failure, struct buf *outp
 {
     assert(smtp->mode == SMTP_MODE_OPENING);
     smtp->mode = SMTP_MODE_COMMAND;
-    if (failure != FAILURE_NONE) {
+    smtp->file_is_open = failure == FAILURE_NONE;
+    if (smtp->state == SMTP_CHUNKS) {
+        smtp->mode = SMTP_MODE_CHUNK;
+        smtp->failure = failure; /* which the client hears of behind the octets */
+        if (failure != FAILURE_NONE)
+            content_discard(&smtp->content);
+    } else if (failure != FAILURE_NONE) {
         (void)smtp_refuse(smtp, reply_for_failure(failure), (struct span){0}, output);
     } else {
-        smtp->file_is_open = true;
         smtp_start_content(smtp, output);
     }
 }
@@ -112,8 +124,15 @@ void smtp_hang_up(struct smtp *smtp, enum reply reply, struct buf *output)
     smtp->mode = SMTP_MODE_CLOSED;
 }
 
+bool smtp_in_body(const struct smtp *smtp)
+{
+    return smtp->mode == SMTP_MODE_CONTENT || smtp->mode == SMTP_MODE_CHUNK || smtp->state == SMTP_CHUNKS;
+}
+
 const char *smtp_protocol(const struct smtp *smtp)
 {
+    if (smtp->mail.utf8)
+        return smtp->secured ? "UTF8SMTPS" : "UTF8SMTP";
     /* With HELO as well: there is no name for TLS without extensions, and STARTTLS was one. */
     if (smtp->secured)
         return "ESMTPS";

@@ -28,4 +28,9 @@ enum smtp_event smtp_follow_commands(struct smtp *smtp, struct span *input, stru
 void smtp_start_content(struct smtp *smtp, struct buf *output);
 enum smtp_event smtp_follow_content(struct smtp *smtp, struct span *input, struct buf *output, struct span *body);
 
+/* The same for BDAT, permitted or not: its octets come in either case, and its answer stands behind them (RFC 3030,
+ * section 2). */
+enum smtp_event smtp_start_chunk(struct smtp *smtp, const struct chunk_arguments *chunk);
+enum smtp_event smtp_follow_chunk(struct smtp *smtp, struct span *input, struct buf *output, struct span *body);
+
 #endif

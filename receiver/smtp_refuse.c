@@ -17,10 +17,13 @@ static void record_rejection(struct smtp *smtp, enum reply reply, struct span li
     rejection->recipient = (struct span){0};
 }
 
-/* Not a 4xx; nor an unknown recipient beside one that we take: only where we take none may a client be guessing. */
+/*
+ * Not a 4xx; nor an unknown recipient beside one that we take: only where we take none may a client be guessing; nor
+ * the rest of the chunks of a message that was refused, as they may be on their way already.
+ */
 static bool is_error(const struct smtp *smtp, enum reply reply)
 {
-    return reply_code(reply) >= 500 &&
+    return reply_code(reply) >= 500 && reply != REPLY_CHUNK_AFTER_FAILURE &&
            (smtp->state != SMTP_RCPT || (reply != REPLY_UNKNOWN_USER && reply != REPLY_NO_RELAY));
 }
 

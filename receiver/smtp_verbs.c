@@ -2,8 +2,18 @@
 
 typedef enum smtp_event command_handler(struct smtp *smtp, const struct command *command, struct buf *output);
 
+/* Tells of a file that the client has just turned its back on. */
+static enum smtp_event leave_transaction(struct smtp *smtp)
+{
+    bool file_was_open = smtp->file_is_open;
+
+    smtp_forget_transaction(smtp);
+    return file_was_open ? SMTP_WITHDRAWN : SMTP_GO_ON;
+}
+
 static enum smtp_event take_helo(struct smtp *smtp, const struct command *command, struct buf *output)
 {
+    enum smtp_event event;
     struct buf helo;
 
     if (!envelope_helo_is_valid(command->argument))
@@ -11,13 +21,13 @@ static enum smtp_event take_helo(struct smtp *smtp, const struct command *comman
     helo = buf_over(smtp->helo, sizeof smtp->helo);
     buf_put(&helo, command->argument);
     smtp->extended = command->verb == VERB_EHLO;
-    smtp_forget_transaction(smtp);
+    event = leave_transaction(smtp);
     if (smtp->extended)
         reply_put_ehlo(output, span_text(smtp->policy->hostname), smtp->policy->max_message_size,
                        smtp->policy->offer_starttls && !smtp->secured);
     else
         smtp_say(smtp, REPLY_HELO, output);
-    return SMTP_GO_ON;
+    return event;
 }
 
 static enum smtp_event take_mail(struct smtp *smtp, const struct command *command, struct buf *output)
@@ -71,7 +81,7 @@ static enum smtp_event take_rcpt(struct smtp *smtp, const struct command *comman
 {
     enum smtp_verdict verdict = SMTP_RECIPIENT_FOREIGN;
     struct address recipient;
-    enum reply refusal = command_parse_rcpt(command->argument, &recipient);
+    enum reply refusal = command_parse_rcpt(command->argument, smtp->mail.utf8, &recipient);
     struct span text = span_text(recipient.text);
 
     if (refusal != REPLY_NONE)
@@ -107,6 +117,24 @@ static enum smtp_event take_data(struct smtp *smtp, const struct command *comman
     return SMTP_GO_ON;
 }
 
+/* A line is refused that says how many octets come behind it, or should: what comes can't be read as anything. */
+static enum smtp_event lose_step(struct smtp *smtp, enum reply reply, struct buf *output)
+{
+    enum smtp_event event = smtp_refuse(smtp, reply, (struct span){0}, output);
+
+    if (smtp->mode != SMTP_MODE_CLOSED)
+        smtp_hang_up(smtp, REPLY_OUT_OF_STEP, output);
+    return event;
+}
+
+static enum smtp_event take_bdat(struct smtp *smtp, const struct command *command, struct buf *output)
+{
+    struct chunk_arguments chunk;
+    enum reply refusal = command_parse_bdat(command->argument, &chunk);
+
+    return refusal == REPLY_NONE ? smtp_start_chunk(smtp, &chunk) : lose_step(smtp, refusal, output);
+}
+
 static enum smtp_event take_starttls(struct smtp *smtp, const struct command *command, struct buf *output)
 {
     size_t from = output->size;
@@ -127,9 +155,8 @@ static enum smtp_event take_starttls(struct smtp *smtp, const struct command *co
 static enum smtp_event take_rset(struct smtp *smtp, const struct command *command, struct buf *output)
 {
     (void)command;
-    smtp_forget_transaction(smtp);
     smtp_say(smtp, REPLY_RESET, output);
-    return SMTP_GO_ON;
+    return leave_transaction(smtp);
 }
 
 static enum smtp_event take_quit(struct smtp *smtp, const struct command *command, struct buf *output)
@@ -143,15 +170,22 @@ static enum smtp_event take_quit(struct smtp *smtp, const struct command *comman
 static const struct {
     command_handler *handle;
     enum reply says;                      /* without a handler */
-    enum reply refusal[SMTP_STATE_COUNT]; /* connected, ready, mail, rcpt; REPLY_NONE: permitted */
+    enum reply refusal[SMTP_STATE_COUNT]; /* connected, ready, mail, rcpt, chunks; REPLY_NONE: permitted */
 } rules[VERB_COUNT] = {
     [VERB_UNKNOWN] = {.says = REPLY_UNKNOWN_COMMAND}, /* not reached: command_read has refused it */
     [VERB_HELO] = {.handle = take_helo},
     [VERB_EHLO] = {.handle = take_helo},
-    [VERB_MAIL] = {take_mail, REPLY_NONE, {REPLY_NEEDS_HELO, REPLY_NONE, REPLY_NESTED_MAIL, REPLY_NESTED_MAIL}},
-    [VERB_RCPT] = {take_rcpt, REPLY_NONE, {REPLY_NEEDS_HELO, REPLY_NEEDS_MAIL, REPLY_NONE, REPLY_NONE}},
-    [VERB_DATA] = {take_data, REPLY_NONE, {REPLY_NEEDS_HELO, REPLY_NEEDS_MAIL, REPLY_NONE, REPLY_NONE}},
-    [VERB_STARTTLS] = {.handle = take_starttls},
+    [VERB_MAIL] = {take_mail,
+                   REPLY_NONE,
+                   {REPLY_NEEDS_HELO, REPLY_NONE, REPLY_NESTED_MAIL, REPLY_NESTED_MAIL, REPLY_CHUNKS_BEGUN}},
+    [VERB_RCPT] = {take_rcpt,
+                   REPLY_NONE,
+                   {REPLY_NEEDS_HELO, REPLY_NEEDS_MAIL, REPLY_NONE, REPLY_NONE, REPLY_CHUNKS_BEGUN}},
+    [VERB_DATA] = {take_data,
+                   REPLY_NONE,
+                   {REPLY_NEEDS_HELO, REPLY_NEEDS_MAIL, REPLY_NONE, REPLY_NONE, REPLY_CHUNKS_BEGUN}},
+    [VERB_BDAT] = {.handle = take_bdat}, /* which knows better when to refuse */
+    [VERB_STARTTLS] = {take_starttls, REPLY_NONE, {[SMTP_CHUNKS] = REPLY_CHUNKS_BEGUN}},
     [VERB_RSET] = {.handle = take_rset},
     [VERB_NOOP] = {.says = REPLY_NOOP},
     [VERB_VRFY] = {.says = REPLY_VRFY},
@@ -165,6 +199,14 @@ static enum smtp_event run_command(struct smtp *smtp, struct span line, struct b
     struct command command = command_read(line);
     enum reply refusal = command.refusal;
 
+    if (++smtp->commands > smtp->policy->max_commands) {
+        smtp->mode = SMTP_MODE_CLOSED;
+        return smtp_refuse(smtp, REPLY_TOO_MANY_COMMANDS, span_text(smtp->policy->hostname), output);
+    }
+    if (command.verb != VERB_BDAT)
+        smtp->chunks_failed = false;
+    else if (refusal != REPLY_NONE)
+        return lose_step(smtp, refusal, output);
     if (refusal == REPLY_NONE)
         refusal = rules[command.verb].refusal[smtp->state];
     if (refusal == REPLY_NONE && rules[command.verb].handle != NULL)
@@ -179,6 +221,11 @@ static enum smtp_event run_command(struct smtp *smtp, struct span line, struct b
     return SMTP_REJECTED;
 }
 
+static enum smtp_event refuse_line(struct smtp *smtp, enum reply reply, struct span text, struct buf *output)
+{
+    return command_brings_octets(text) ? lose_step(smtp, reply, output) : smtp_refuse(smtp, reply, text, output);
+}
+
 enum smtp_event smtp_follow_commands(struct smtp *smtp, struct span *input, struct buf *output)
 {
     struct span text = {0};
@@ -187,9 +234,9 @@ enum smtp_event smtp_follow_commands(struct smtp *smtp, struct span *input, stru
     case COMMAND_LINE_WHOLE:
         return run_command(smtp, text, output);
     case COMMAND_LINE_TOO_LONG:
-        return smtp_refuse(smtp, REPLY_LINE_TOO_LONG, text, output);
+        return refuse_line(smtp, REPLY_LINE_TOO_LONG, text, output);
     case COMMAND_LINE_BARE_LF:
-        return smtp_refuse(smtp, REPLY_BARE_LF, text, output);
+        return refuse_line(smtp, REPLY_BARE_LF, text, output);
     case COMMAND_LINE_PART:
         break;
     }

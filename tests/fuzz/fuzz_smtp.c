@@ -13,7 +13,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { NOTES_SIZE = 1 << 20, MESSAGE_MAX = 3000 };
+enum { NOTES_SIZE = 1 << 20, MESSAGE_MAX = 3000, HEADER_MAX = 1500, COMMANDS_MAX = 500 };
 
 /* Bits of the second byte. */
 enum {
@@ -160,6 +160,11 @@ static bool handle(struct session *s, enum smtp_event event, struct span body, s
     case SMTP_ABORT:
         end_file(s, event, output);
         break;
+    case SMTP_WITHDRAWN:
+        require(s->file_is_open);
+        s->file_is_open = false;
+        buf_put_text(&s->events, "\nwithdrawn");
+        break;
     case SMTP_DISCARDED:
         require((s->world & DISCARD_UNKNOWN) != 0 && !s->file_is_open && s->smtp.discarded_count > 0);
         buf_put_text(&s->events, "\ndiscarded");
@@ -188,7 +193,9 @@ static void start(struct session *s, unsigned world)
     memset(&s->policy, 0, sizeof s->policy);
     s->policy.hostname = "mail.example.com";
     s->policy.max_message_size = MESSAGE_MAX;
+    s->policy.max_header_size = HEADER_MAX;
     s->policy.max_recipients = 20;
+    s->policy.max_commands = COMMANDS_MAX;
     s->policy.max_errors = (world & FEW_ERRORS) != 0 ? 2 : 10;
     s->policy.offer_starttls = (world & OFFER_TLS) != 0;
     s->policy.discard_unknown = (world & DISCARD_UNKNOWN) != 0;
@@ -257,6 +264,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     converse(&two, input, data[0], false);
     require(span_equal(buf_span(&one.replies), buf_span(&two.replies)));
     require(span_equal(buf_span(&one.events), buf_span(&two.events)));
+    require(one.smtp.commands == two.smtp.commands && one.smtp.commands <= COMMANDS_MAX + 1);
     require(one.smtp.mode == two.smtp.mode && one.smtp.state == two.smtp.state);
     return 0;
 }
