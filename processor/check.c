@@ -250,7 +250,7 @@ static void check_certificate(const struct check *check)
         config_error(check->errors, config->path, key_line, "key: %s", err.text);
     else if (check_tls(config->certificate, config->key, &err) != 0)
         config_error(check->errors, config->path, line, "certificate: %s", err.text);
-    if (stat(config->key, &status) == 0 && (status.st_mode & S_IROTH) != 0)
+    if (stat(config->key, &status) == 0 && S_ISREG(status.st_mode) && (status.st_mode & S_IROTH) != 0)
         config_error(check->warnings, config->path, key_line,
                      "key: everybody on this machine may read %.160s; chmod o-r it", config->key);
 }
