@@ -65,7 +65,8 @@ stands_on = $(if $(filter common,$(1)),,$(if $(findstring /,$(1)),$(firstword $(
 # The programs, each after the room that its main.c stands in; those whose main.c is there.
 room_of = $(firstword $(subst :, ,$(1)))
 name_of = $(lastword $(subst :, ,$(1)))
-all_programs = receiver:mailmill-receiver receiver/starttls:mailmill-tls processor:mailmill-processor processor/command:mailmill \
+all_programs = receiver:mailmill-receiver receiver/starttls:mailmill-tls \
+	processor:mailmill-processor processor/command:mailmill \
 	processor/mime:mailmill-mime
 programs = $(foreach pair,$(all_programs),$(if $(wildcard $(call room_of,$(pair))/main.c),$(pair)))
 program_files = $(foreach pair,$(programs),$(BUILD)/$(call name_of,$(pair)))
@@ -143,10 +144,14 @@ $(call library,$(1)): $(call objects,$(1)) $(if $(filter common,$(1)),$(BUILD)/o
 endef
 $(foreach room,$(rooms),$(eval $(call room_rules,$(room))))
 
+# Libraries that one program alone is to load.
+LIBS_mailmill-mime = $(GMIME_LIBS)
+LIBS_mailmill-tls = $(TLS_LIBS)
+
 define program_rules
 $(BUILD)/$(2): $(BUILD)/obj/$(1)/main.o $(foreach room,$(1) $(call stands_on,$(1)),$(call library,$(room)))
 	$(call say,LINK,$$@)
-	$(Q)$$(LINK) -o $$@ $$^ $(if $(filter processor/mime,$(1)),$$(GMIME_LIBS)) $(if $(filter receiver/starttls,$(1)),$$(TLS_LIBS)) $$(PKG_LIBS)
+	$(Q)$$(LINK) -o $$@ $$^ $$(LIBS_$(2)) $$(PKG_LIBS)
 endef
 $(foreach pair,$(programs),$(eval $(call program_rules,$(call room_of,$(pair)),$(call name_of,$(pair)))))
 
@@ -162,7 +167,8 @@ unit_helpers = $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out tests/unit/test_%,$(
 fuzz_targets = $(patsubst tests/fuzz/%.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 includes = $(if $(shell grep -l '^#include "$(2)/[a-z_]*\.h"' $(1)),$(2))
-rooms_of = $(strip $(foreach room,processor/mime processor/command receiver/starttls processor receiver,$(call includes,$(1),$(room))))
+rooms_highest_first = processor/mime processor/command receiver/starttls processor receiver
+rooms_of = $(strip $(foreach room,$(rooms_highest_first),$(call includes,$(1),$(room))))
 with_ground = $(1) $(call stands_on,$(firstword $(1)))
 libraries_for = $(foreach room,$(call with_ground,$(call rooms_of,$(1))),$(call library,$(room)))
 test_libs = $(if $(filter %/libmime.a,$^),$(GMIME_LIBS)) $(if $(filter %/libstarttls.a,$^),$(TLS_LIBS)) $(PKG_LIBS)

@@ -36,8 +36,8 @@ policy = any
 [any]
 commonName = supplied
 EOT
-    openssl req -new -newkey rsa:2048 -nodes -keyout "$instance/$1.key" -subj /CN=mail.example.com -out "$ca/request" \
-        2>/dev/null
+    openssl req -new -newkey rsa:2048 -nodes -subj /CN=mail.example.com -keyout "$instance/$1.key" \
+        -out "$ca/request" 2>/dev/null
     openssl ca -batch -config "$ca/conf" -selfsign -keyfile "$instance/$1.key" -in "$ca/request" -notext \
         -out "$instance/$1.pem" -startdate "$2" -enddate "$3" 2>/dev/null
 }
@@ -105,7 +105,7 @@ with_certificate bad
 matches "check refuses what is no certificate" "$(checked)" "^certificate: .*bad.pem holds no certificate"
 openssl ec -in "$instance/good.key" -aes128 -passout pass:secret -out "$instance/locked.key" 2>/dev/null
 with_certificate good locked
-matches "check refuses a key with a password" "$(checked)" "^certificate: .*locked.key holds no private key.* password"
+matches "check refuses a key with a password" "$(checked)" "^certificate: .*locked.key holds no .* password"
 chmod 644 "$instance/bad.key"
 with_certificate good bad
 matches "check warns of a key that everybody may read" "$(checked)" "key: everybody on this machine may read"
@@ -128,7 +128,8 @@ matches "msmtp delivers with TLS" "$(received msmtp@example.org)" "^1\\|ESMTPS\\
 s_client() {
     local from=$1
     shift
-    printf '%s\n' 'ehlo client.example.org' "mail from:<$from>" 'rcpt to:<a@example.com>' data $'subject: x\n\nx\n.' quit |
+    printf '%s\n' 'ehlo client.example.org' "mail from:<$from>" 'rcpt to:<a@example.com>' data \
+        $'subject: x\n\nx\n.' quit |
         while read -r line; do
             echo "$line"
             sleep 0.1
@@ -190,7 +191,7 @@ for bad in expired early "good other" bad; do
     # shellcheck disable=SC2086 # one name or two
     with_certificate $bad
     equal "STARTTLS with $bad is refused, and mail goes on" "$(session refused)" ok
-    succeeds "and the log says why ($bad)" logged 'no TLS client=127.0.0.1 reason=".*(expired|not valid yet|belong|no cert)'
+    succeeds "and the log says why ($bad)" logged 'no TLS .* reason=".*(expired|not valid yet|belong|no cert)'
 done
 with_certificate missing
 equal "it is not offered without its certificate" "$(session absent)" ok
