@@ -1,5 +1,6 @@
 #include "receiver/content.h"
 
+#include <assert.h>
 #include <string.h>
 
 static const char received[] = "received:";
@@ -172,18 +173,14 @@ enum content_status content_read(struct content *content, struct span *input)
     return CONTENT_END;
 }
 
-enum content_status content_end(struct content *content)
+void content_end(struct content *content)
 {
-    if (content->place == CONTENT_ENDED)
-        return CONTENT_END;
-    if (content->used == CONTENT_AREA_SIZE)
-        return CONTENT_FULL;
+    assert(content->used < CONTENT_AREA_SIZE); /* else the status was CONTENT_FULL */
     if (content->place == CONTENT_CR)
         find_fault(content, CONTENT_BARE_LINE_END);
     else if (!content->line_is_empty)
         end_line(content);
     content->place = CONTENT_ENDED;
-    return CONTENT_END;
 }
 
 struct span content_bytes(const struct content *content)

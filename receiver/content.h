@@ -12,15 +12,13 @@
  * section 4.5.2). Of BDAT (CONTENT_COUNTED, RFC 3030), dots mean nothing, and the caller knows where the end is:
  *
  *     content_start(&content, CONTENT_COUNTED, &limits);
- *     ... content_read as above with the octets of each chunk; it never gives CONTENT_END ...
- *     while ((status = content_end(&content)) == CONTENT_FULL)
- *         write content_bytes(&content), then content_emptied(&content)
+ *     ... content_read as above with the octets of each chunk, until it gives CONTENT_MORE ...
+ *     content_end(&content);                         and content_read gives CONTENT_END from then on
  *
- * Lines end with CRLF and nothing else: a CR or LF by itself makes the message
- * refused, as others might read a line's end, or a message's, into it ("SMTP smuggling"). A refused body is followed
- * to its real end, so that both sides stay in step, and gives no bytes from then on. CRLF becomes LF, any other byte
- * is kept, NUL included; lines may have any length. How the input is cut into reads makes no difference, not even to
- * where the output is cut.
+ * Lines end with CRLF and nothing else: a CR or LF by itself makes the message refused, as others might read a
+ * line's end, or a message's, into it ("SMTP smuggling"). A refused body is followed to its real end, so that both
+ * sides stay in step, and gives no bytes from then on. CRLF becomes LF, any other byte is kept, NUL included; lines
+ * may have any length. How the input is cut into reads makes no difference, not even to where the output is cut.
  */
 #ifndef RECEIVER_CONTENT_H
 #define RECEIVER_CONTENT_H
@@ -81,11 +79,9 @@ void content_discard(struct content *content);
 /* Takes bytes from the front of `input` until it is used up, the area is full, or the end has been seen. */
 enum content_status content_read(struct content *content, struct span *input);
 
-/*
- * All octets of a CONTENT_COUNTED body have been read. Gives CONTENT_END, or CONTENT_FULL when the area must be
- * emptied first. A last line without its CRLF is given one: in the spool every line ends.
- */
-enum content_status content_end(struct content *content);
+/* All octets of a CONTENT_COUNTED body have been read, and the last status was CONTENT_MORE. A last line without its
+ * CRLF is given one: in the spool every line ends. */
+void content_end(struct content *content);
 
 /* What has been decoded, borrowed until content_emptied; nothing when the verdict is not CONTENT_GOOD. */
 struct span content_bytes(const struct content *content);

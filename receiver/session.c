@@ -10,7 +10,8 @@
 #include "common/clock.h"
 #include "common/frame.h"
 #include "common/log.h"
-#include "common/route.h"
+#include "receiver/pace.h"
+#include "receiver/session_policy.h"
 #include "receiver/session_sandbox.h"
 #include "receiver/session_tls.h"
 #include "receiver/smtp.h"
@@ -19,7 +20,6 @@
 enum {
     INPUT_SIZE = 32 * 1024,
     OUTPUT_SIZE = 4096, /* a poll that says "writable" promises room for as much, so a write never blocks */
-    ERRORS_MAX = 10,    /* refused commands before the client is sent away */
 };
 static_assert((int)OUTPUT_SIZE >= (int)SMTP_OUTPUT_MIN, "an answer must fit");
 
@@ -30,8 +30,10 @@ struct conversation {
     struct smtp_policy policy;
     struct smtp smtp;
     struct buf output;
-    struct span input;     /* what was read and not yet looked at */
-    int64_t session_ends;  /* monotonic milliseconds */
+    struct span input;    /* what was read and not yet looked at */
+    int64_t session_ends; /* monotonic milliseconds */
+    struct pace pace;     /* of the message that is on its way */
+    bool greeted;
     int body;              /* the message's file, or -1 */
     uint64_t body_written; /* bytes */
     bool over;
@@ -185,13 +187,22 @@ static void report_discarded(struct conversation *c)
 
 /* ---- the client ---- */
 
+/* Until when the client may take for what it is to do next. */
+static int64_t deadline(const struct conversation *c, short events)
+{
+    const struct config *config = c->session->config;
+    int64_t ends = clock_monotonic_ms() + (c->greeted ? config->command_timeout_ms : config->greet_delay_ms);
+
+    if (events == POLLIN && pace_ends(&c->pace) < ends)
+        ends = pace_ends(&c->pace);
+    return ends < c->session_ends ? ends : c->session_ends;
+}
+
 /* Waits until the client can be read or written, or a deadline passes. 1 ready, 0 too late, -1 the client is gone. */
 static int wait_for(struct conversation *c, int fd, short events)
 {
-    int64_t ends = clock_monotonic_ms() + c->session->config->command_timeout_ms;
+    int64_t ends = deadline(c, events);
 
-    if (ends > c->session_ends)
-        ends = c->session_ends;
     for (;;) {
         struct pollfd client = {.fd = fd, .events = events};
         int64_t left = ends - clock_monotonic_ms();
@@ -232,8 +243,10 @@ static void report_end(const char *what, const struct conversation *c)
 
 static void time_out(struct conversation *c)
 {
-    report_end("timed out", c);
-    smtp_hang_up(&c->smtp, REPLY_TIMEOUT, &c->output);
+    bool too_slow = pace_ends(&c->pace) <= clock_monotonic_ms();
+
+    report_end(too_slow ? "too slow" : "timed out", c);
+    smtp_hang_up(&c->smtp, too_slow ? REPLY_TOO_SLOW : REPLY_TIMEOUT, &c->output);
     flush(c);
     c->over = true;
 }
@@ -247,6 +260,10 @@ static void read_more(struct conversation *c)
     flush(c);
     if (c->over)
         return;
+    if (smtp_in_body(&c->smtp))
+        pace_start(&c->pace, c->session->config, clock_monotonic_ms());
+    else
+        pace_stop(&c->pace);
     ready = clock_monotonic_ms() < c->session_ends ? wait_for(c, c->in, POLLIN) : 0;
     if (ready == 0) {
         time_out(c);
@@ -259,6 +276,24 @@ static void read_more(struct conversation *c)
         return;
     }
     c->input = (struct span){c->input_storage, (size_t)count};
+    pace_add(&c->pace, (uint64_t)count);
+}
+
+/* A mail server waits for the greeting; who sends without listening does not. */
+static void greet(struct conversation *c)
+{
+    int ready = c->session->config->greet_delay_ms > 0 ? wait_for(c, c->in, POLLIN) : 0;
+
+    c->greeted = true;
+    if (ready == 0) {
+        smtp_greet(&c->smtp, &c->output);
+        return;
+    }
+    read_more(c);
+    if (c->input.size > 0) {
+        smtp_refuse_early(&c->smtp, &c->output);
+        report_rejection(c);
+    }
 }
 
 /* From here on another process has the client, and this one has a stream to it. */
@@ -325,22 +360,6 @@ static void step(struct conversation *c)
     }
 }
 
-static enum smtp_verdict check_recipient(void *context, const struct address *address)
-{
-    const struct session *session = context;
-
-    switch (route_find(session->config, address).verdict) {
-    case ROUTE_FOUND:
-    case ROUTE_KEPT:
-        return SMTP_RECIPIENT_KEPT;
-    case ROUTE_UNKNOWN_USER:
-        return SMTP_RECIPIENT_UNKNOWN;
-    case ROUTE_UNKNOWN_DOMAIN:
-        break;
-    }
-    return SMTP_RECIPIENT_FOREIGN;
-}
-
 static void begin(struct conversation *c, const struct session *session)
 {
     const struct config *config = session->config;
@@ -348,16 +367,7 @@ static void begin(struct conversation *c, const struct session *session)
     c->session = session;
     c->in = session->in;
     c->out = session->out;
-    c->policy = (struct smtp_policy){
-        .hostname = config->hostname,
-        .max_message_size = config->max_message_size,
-        .max_recipients = config->max_recipients,
-        .max_errors = ERRORS_MAX,
-        .offer_starttls = session->offers_tls,
-        .discard_unknown = config->unknown == UNKNOWN_DISCARD,
-        .recipient = check_recipient,
-        .context = (void *)(uintptr_t)session,
-    };
+    c->policy = session_policy(session);
     c->output = buf_over(c->output_storage, sizeof c->output_storage);
     c->session_ends = clock_monotonic_ms() + config->session_timeout_ms;
     c->body = -1;
@@ -378,7 +388,7 @@ int session_run(const struct session *session, const struct sandbox *sandbox)
         flush(c);
         return EX_OSERR;
     }
-    smtp_greet(&c->smtp, &c->output);
+    greet(c);
     while (!c->over)
         step(c);
     return EX_OK;

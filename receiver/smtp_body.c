@@ -138,8 +138,10 @@ enum smtp_event smtp_follow_chunk(struct smtp *smtp, struct span *input, struct 
     smtp->chunk.size_bytes -= used;
     if (status == CONTENT_MORE && smtp->chunk.size_bytes > 0)
         return SMTP_GO_ON;
-    if (status == CONTENT_MORE && wanted && smtp->chunk.is_last)
-        status = content_end(&smtp->content);
+    if (status == CONTENT_MORE && wanted && smtp->chunk.is_last) {
+        content_end(&smtp->content);
+        status = CONTENT_END;
+    }
     if (status != CONTENT_MORE && give_body(smtp, body))
         return SMTP_BODY;
     return end_chunk(smtp, output);

@@ -101,9 +101,10 @@ static void read_in_pieces(struct span input, bool dotted, unsigned steering, st
             take_bytes(content, outcome);
     }
     require(dotted || status != CONTENT_END);
-    while (!dotted && status != CONTENT_END) {
-        status = content_end(content);
+    if (!dotted) {
+        content_end(content);
         take_bytes(content, outcome);
+        status = content_read(content, &input);
     }
     outcome->ended = status == CONTENT_END;
     outcome->used = whole - input.size;

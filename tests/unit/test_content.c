@@ -64,13 +64,10 @@ static void read_counted(struct span input, size_t step, const struct content_li
             content_emptied(&content);
         }
     }
-    do {
-        status = content_end(&content);
-        buf_put(output, content_bytes(&content));
-        content_emptied(&content);
-    } while (status == CONTENT_FULL);
-    assert_int_equal(status, CONTENT_END);
-    assert_int_equal(content_end(&content), CONTENT_END);
+    content_end(&content);
+    buf_put(output, content_bytes(&content));
+    content_emptied(&content);
+    assert_int_equal(content_read(&content, &input), CONTENT_END);
     assert_int_equal(content_bytes(&content).size, 0);
 }
 
@@ -377,6 +374,7 @@ static void of_two_faults_the_first_counts(void **state)
     for (int i = 0; i < 100; i++)
         buf_put_text(&input, "Received:\r\n");
     input.size -= 2;
+    buf_put_text(&input, " from x by y");
     for (uint64_t limit = 1095; limit < 1103; limit++)
         for (size_t step = 1; step < sizeof storage; step = step * 3 + 1) {
             const struct content_limits limits = {limit, UINT64_MAX};

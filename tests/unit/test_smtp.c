@@ -224,24 +224,40 @@ struct row {
     const char *events;
 };
 
+/* What has come of it must be what the row says, and `whole_replies`, to the byte, what came of it in one piece. */
+static void check_outcome(const struct row *row, const char *how, size_t where, const char *whole_replies)
+{
+    char storage[4096];
+    struct buf brief = buf_over(storage, sizeof storage);
+
+    shorten_replies(&brief);
+    if (strcmp(storage, row->replies) != 0 || strcmp(run.event_storage, row->events) != 0)
+        print_error("%s %zu: %.*s\n", how, where, (int)row->input.size, row->input.data);
+    assert_string_equal(storage, row->replies);
+    assert_string_equal(run.event_storage, row->events);
+    if (whole_replies != NULL)
+        assert_string_equal(run.reply_storage, whole_replies);
+}
+
+/* In one piece, cut once at every byte, and in pieces of one size. */
 static void check(const struct row *row)
 {
     static char whole_replies[sizeof run.reply_storage];
-    size_t steps[] = {row->input.size, 1, 2, 3, 5, 17, 64};
+    static const size_t steps[] = {1, 2, 3, 5, 17, 64};
 
+    converse(row->input, row->input.size);
+    check_outcome(row, "in pieces of", row->input.size, NULL);
+    memcpy(whole_replies, run.reply_storage, run.replies.size + 1);
+    for (size_t cut = 1; cut < row->input.size; cut++) {
+        converse_begin();
+        converse_read(span_slice(row->input, 0, cut), cut);
+        converse_read(span_slice(row->input, cut, row->input.size), row->input.size);
+        converse_end();
+        check_outcome(row, "cut at", cut, whole_replies);
+    }
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
-        char storage[4096];
-        struct buf brief = buf_over(storage, sizeof storage);
-
         converse(row->input, steps[i]);
-        shorten_replies(&brief);
-        if (strcmp(storage, row->replies) != 0 || strcmp(run.event_storage, row->events) != 0)
-            print_error("in steps of %zu: %.*s\n", steps[i], (int)row->input.size, row->input.data);
-        assert_string_equal(storage, row->replies);
-        assert_string_equal(run.event_storage, row->events);
-        if (i == 0)
-            memcpy(whole_replies, run.reply_storage, run.replies.size + 1);
-        assert_string_equal(run.reply_storage, whole_replies);
+        check_outcome(row, "in pieces of", steps[i], whole_replies);
     }
 }
 
