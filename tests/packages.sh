@@ -29,6 +29,7 @@ demo program:msmtp        msmtp
 demo program:sqlite3      sqlite3
 check program:xinetd       xinetd
 check program:swaks        swaks
+check perl:Net::SSLeay     libnet-ssleay-perl
 check program:msmtp        msmtp
 check program:sqlite3      sqlite3
 check library:cmocka       libcmocka-dev
@@ -54,6 +55,7 @@ format program:clang-format clang-format
 is_there() {
     case $1 in
     program:*) command -v "${1#*:}" ;;
+    perl:*) perl -e "use ${1#*:};" ;;
     library:*) pkg-config --exists "${1#*:}" ;;
     file:*) echo "#include <${1#*:}>" | cc -E - ;;
     runtime:*) echo 'int LLVMFuzzerTestOneInput(void); int LLVMFuzzerTestOneInput(void) { return 0; }' |

@@ -174,6 +174,7 @@ matches "with every message" "$(received pipelined@example.org)" '^20\|ESMTPS\|'
 equal "STARTTLS works after messages in plain" "$(session late)" ok
 matches "which are told apart" "$(received before@example.org) $(received after@example.org)" \
     '^2\|ESMTP\| 2\|ESMTPS\|TLSv'
+configure 'max-commands = "1000000"'
 equal "a client that does not read its answers is waited for" "$(session deaf)" ok
 : >"$instance/log"
 equal "rubbish instead of a handshake ends the session" "$(session rubbish)" ok
