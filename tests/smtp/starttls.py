@@ -82,18 +82,15 @@ def check(condition, what):
 
 
 def inject(port):
-    """Commands behind STARTTLS, in its packet and in the next: none is heard, and nothing of before is known."""
-    for pieces in (
-        [b"STARTTLS\r\nMAIL FROM:<evil@example.org>\r\nRCPT TO:<a@example.com>\r\nVRFY x\r\n"],
-        [b"STARTTLS\r\n", b"NOOP\r\nMAIL FROM:<evil@example.org>\r\n"],
-        [b"MAIL FROM:<evil@example.org>\r\nRCPT TO:<a@example.com>\r\nSTARTTLS\r\nDATA\r\n"],
+    """Commands behind STARTTLS, in its packet: none is heard, and nothing of before is known."""
+    for commands in (
+        b"STARTTLS\r\nMAIL FROM:<evil@example.org>\r\nRCPT TO:<a@example.com>\r\nVRFY x\r\n",
+        b"MAIL FROM:<evil@example.org>\r\nRCPT TO:<a@example.com>\r\nSTARTTLS\r\nDATA\r\n",
     ):
         client = Client(port)
         client.ask("EHLO client.example.org", "250")
-        for piece in pieces:
-            client.send(piece)
-        replies = 2 if pieces[0].startswith(b"MAIL") else 0
-        for _ in range(replies):
+        client.send(commands)
+        for _ in range(2 if commands.startswith(b"MAIL") else 0):
             client.expect("250")
         client.expect("220")
         client.secure()
@@ -106,6 +103,26 @@ def inject(port):
         client.mail("secured@example.org")
         client.ask("QUIT", "221")
         check(client.socket.recv(10) == b"", "no goodbye in TLS")
+
+
+def inject_later(port):
+    """The same in a packet of their own, before the answer. One that comes after it spoils the handshake: try again."""
+    for attempt in range(10):
+        client = Client(port)
+        client.ask("EHLO client.example.org", "250")
+        client.send(b"STARTTLS\r\n")
+        time.sleep(0.002)
+        client.send(b"NOOP\r\nMAIL FROM:<evil@example.org>\r\n")
+        client.expect("220")
+        try:
+            client.secure()
+        except (ssl.SSLError, ConnectionError):
+            continue
+        client.ask("MAIL FROM:<x@example.org>", "503")
+        client.ask("EHLO client.example.org", "250")
+        client.ask("QUIT", "221")
+        return
+    raise AssertionError("no handshake in ten attempts")
 
 
 def syntax(port):
