@@ -53,7 +53,7 @@ static void say(enum starttls_word word, uint64_t level, const char *text)
     struct buf frame = buf_over(storage, sizeof storage);
     struct err err;
 
-    frame_start(&frame, word);
+    frame_start(&frame, (uint8_t)word);
     if (word == STARTTLS_FAILED)
         frame_put_number(&frame, level);
     if (text != NULL)
