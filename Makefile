@@ -55,16 +55,17 @@ LINK = $(CC) $(VARIANT_FLAGS) -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS
 # ---- rooms ---------------------------------------------------------------------------------------
 # Each room is a folder of sources and becomes one library, main.c left out. A room may stand on those named here.
 
-rooms = common receiver processor processor/command processor/mime
+rooms = common receiver receiver/starttls processor processor/command processor/mime
 library = $(BUILD)/lib$(notdir $(1)).a
 sources = $(filter-out %/main.c,$(wildcard $(1)/*.c))
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(call sources,$(1)))
-stands_on = $(if $(filter common,$(1)),,$(if $(findstring /,$(1)),processor) common)
+stands_on = $(if $(filter common,$(1)),,$(if $(findstring /,$(1)),$(firstword $(subst /, ,$(1)))) common)
 
 # The programs, each after the room that its main.c stands in; those whose main.c is there.
 room_of = $(firstword $(subst :, ,$(1)))
 name_of = $(lastword $(subst :, ,$(1)))
-all_programs = receiver:mailmill-receiver processor:mailmill-processor processor/command:mailmill \
+all_programs = receiver:mailmill-receiver receiver/starttls:mailmill-tls \
+	processor:mailmill-processor processor/command:mailmill \
 	processor/mime:mailmill-mime
 programs = $(foreach pair,$(all_programs),$(if $(wildcard $(call room_of,$(pair))/main.c),$(pair)))
 program_files = $(foreach pair,$(programs),$(BUILD)/$(call name_of,$(pair)))
@@ -89,6 +90,7 @@ build/packages.mk: tests/packages.sh
 	@{ echo "PKG_CFLAGS := $$(pkg-config --cflags-only-I libconfuse libseccomp sqlite3)"; \
 	   echo "GMIME_CFLAGS := $$(pkg-config --cflags gmime-3.0 | sed 's/-I/-isystem /g')"; \
 	   echo "PKG_LIBS := $$(pkg-config --libs sqlite3 libconfuse libseccomp)"; \
+	   echo "TLS_LIBS := $$(pkg-config --libs libtls libcrypto)"; \
 	   echo "GMIME_LIBS := $$(pkg-config --libs gmime-3.0)"; } > $@
 
 # Objects are made again when the flags are not those they were made with.
@@ -141,10 +143,14 @@ $(call library,$(1)): $(call objects,$(1)) $(if $(filter common,$(1)),$(BUILD)/o
 endef
 $(foreach room,$(rooms),$(eval $(call room_rules,$(room))))
 
+# Libraries that one program alone is to load.
+LIBS_mailmill-mime = $(GMIME_LIBS)
+LIBS_mailmill-tls = $(TLS_LIBS)
+
 define program_rules
 $(BUILD)/$(2): $(BUILD)/obj/$(1)/main.o $(foreach room,$(1) $(call stands_on,$(1)),$(call library,$(room)))
 	$(call say,LINK,$$@)
-	$(Q)$$(LINK) -o $$@ $$^ $(if $(filter processor/mime,$(1)),$$(GMIME_LIBS)) $$(PKG_LIBS)
+	$(Q)$$(LINK) -o $$@ $$^ $$(LIBS_$(2)) $$(PKG_LIBS)
 endef
 $(foreach pair,$(programs),$(eval $(call program_rules,$(call room_of,$(pair)),$(call name_of,$(pair)))))
 
@@ -160,10 +166,11 @@ unit_helpers = $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out tests/unit/test_%,$(
 fuzz_targets = $(patsubst tests/fuzz/%.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 includes = $(if $(shell grep -l '^#include "$(2)/[a-z_]*\.h"' $(1)),$(2))
-rooms_of = $(strip $(foreach room,processor/mime processor/command processor receiver,$(call includes,$(1),$(room))))
-with_ground = $(1) $(if $(findstring /,$(1)),processor) common
+rooms_highest_first = processor/mime processor/command receiver/starttls processor receiver
+rooms_of = $(strip $(foreach room,$(rooms_highest_first),$(call includes,$(1),$(room))))
+with_ground = $(1) $(call stands_on,$(firstword $(1)))
 libraries_for = $(foreach room,$(call with_ground,$(call rooms_of,$(1))),$(call library,$(room)))
-test_libs = $(if $(filter %/libmime.a,$^),$(GMIME_LIBS)) $(PKG_LIBS)
+test_libs = $(if $(filter %/libmime.a,$^),$(GMIME_LIBS)) $(if $(filter %/libstarttls.a,$^),$(TLS_LIBS)) $(PKG_LIBS)
 
 test_objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/unit/*.c tests/fuzz/*.c))
 
@@ -259,7 +266,7 @@ put_programs = @mkdir -p "$(DESTDIR)$(2)" && install -m 755 $(1) "$(DESTDIR)$(2)
 install: all
 	$(call put_programs,$(BUILD)/mailmill-receiver $(BUILD)/mailmill-processor,$(sbindir))
 	$(call put_programs,$(BUILD)/mailmill,$(bindir))
-	$(call put_programs,$(BUILD)/mailmill-mime,$(libexecdir))
+	$(call put_programs,$(BUILD)/mailmill-mime $(BUILD)/mailmill-tls,$(libexecdir))
 	$(call put_programs,$(handler_files),$(libexecdir)/handlers)
 	$(call put,systemd/mailmill-processor.service,$(unitdir),mailmill-processor.service)
 	$(call put,systemd/mailmill.sysusers,$(sysusersdir),mailmill.conf)
@@ -271,6 +278,7 @@ install: all
 uninstall:
 	rm -f "$(DESTDIR)$(sbindir)/mailmill-receiver" "$(DESTDIR)$(sbindir)/mailmill-processor" \
 		"$(DESTDIR)$(bindir)/mailmill" "$(DESTDIR)$(libexecdir)/mailmill-mime" \
+		"$(DESTDIR)$(libexecdir)/mailmill-tls" \
 		$(foreach handler,$(handlers),"$(DESTDIR)$(libexecdir)/handlers/$(handler)") \
 		"$(DESTDIR)$(unitdir)/mailmill-processor.service" "$(DESTDIR)$(sysusersdir)/mailmill.conf" \
 		"$(DESTDIR)$(tmpfilesdir)/mailmill.conf" "$(DESTDIR)$(docdir)/mailmill.conf.sample"

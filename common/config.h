@@ -33,7 +33,7 @@
 
 enum {
     CONFIG_NAME_MAX = 64,      /* bytes in a handler's name: letters, digits, - and _ */
-    CONFIG_KEY_COUNT = 32,     /* rows of the table of keys */
+    CONFIG_KEY_COUNT = 34,     /* rows of the table of keys */
     CONFIG_ERRORS_MAX = 100,   /* mistakes that are reported of one file */
     CONFIG_FILE_MAX = 1 << 20, /* bytes of a file */
 };
@@ -87,6 +87,8 @@ struct config {
     char *user;      /* the account the processor, and handlers without a `user`, run as when it is started by root */
     char *log_file;  /* NULL: syslog (receiver), standard error (processor) */
     char **sendmail; /* NULL-terminated argument list */
+    char *certificate; /* PEM files for STARTTLS: both or neither */
+    char *key;
     enum config_unknown unknown;
     uint64_t max_message_size; /* bytes, as sent: CRLF line ends counted, dot-stuffing not */
     uint64_t max_header_size;  /* of that, all before the first empty line */

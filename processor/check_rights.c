@@ -25,6 +25,7 @@ struct need {
 
 static const struct need needs[] = {
     [CHECK_EXECUTE] = {S_IFREG, EXECUTE, ST_NOEXEC, "a regular file; name a program", "execute", "chmod a+rx"},
+    [CHECK_READ] = {S_IFREG, READ, 0, "a regular file", "read", "chgrp or chmod"},
     [CHECK_MODIFY] = {S_IFREG, READ | WRITE, ST_RDONLY, "a regular file", "read and write", "chown or chmod"},
     [CHECK_FILL] = {S_IFDIR, WRITE | EXECUTE, ST_RDONLY, "a folder", "write in", "chown or chmod"},
     [CHECK_ENTER] = {S_IFDIR, EXECUTE, 0, "a folder", "enter", "chmod a+x"},

@@ -10,9 +10,10 @@
 #include "common/clock.h"
 #include "common/frame.h"
 #include "common/log.h"
-#include "common/route.h"
 #include "receiver/pace.h"
+#include "receiver/session_policy.h"
 #include "receiver/session_sandbox.h"
+#include "receiver/session_tls.h"
 #include "receiver/smtp.h"
 #include "receiver/wire.h"
 
@@ -25,6 +26,7 @@ static_assert((int)OUTPUT_SIZE >= (int)SMTP_OUTPUT_MIN, "an answer must fit");
 /* Everything the session works with. Static: the sandbox allows no memory to be asked for. */
 struct conversation {
     const struct session *session;
+    int in, out; /* the client, or the stream that stands for it once there is TLS */
     struct smtp_policy policy;
     struct smtp smtp;
     struct buf output;
@@ -221,8 +223,7 @@ static int wait_for(struct conversation *c, int fd, short events)
 static void flush(struct conversation *c)
 {
     while (!c->over && c->output.size > 0) {
-        ssize_t written =
-            wait_for(c, c->session->out, POLLOUT) == 1 ? write(c->session->out, c->output.data, c->output.size) : -1;
+        ssize_t written = wait_for(c, c->out, POLLOUT) == 1 ? write(c->out, c->output.data, c->output.size) : -1;
 
         if (written < 0)
             c->over = true;
@@ -264,12 +265,12 @@ static void read_more(struct conversation *c)
         pace_start(&c->pace, c->session->config, clock_monotonic_ms());
     else
         pace_stop(&c->pace);
-    ready = clock_monotonic_ms() < c->session_ends ? wait_for(c, c->session->in, POLLIN) : 0;
+    ready = clock_monotonic_ms() < c->session_ends ? wait_for(c, c->in, POLLIN) : 0;
     if (ready == 0) {
         time_out(c);
         return;
     }
-    count = ready == 1 ? read(c->session->in, c->input_storage, sizeof c->input_storage) : -1;
+    count = ready == 1 ? read(c->in, c->input_storage, sizeof c->input_storage) : -1;
     if (count <= 0) {
         report_end("lost connection", c);
         c->over = true;
@@ -282,7 +283,7 @@ static void read_more(struct conversation *c)
 /* A mail server waits for the greeting; who sends without listening does not. */
 static void greet(struct conversation *c)
 {
-    int ready = c->session->config->greet_delay_ms > 0 ? wait_for(c, c->session->in, POLLIN) : 0;
+    int ready = c->session->config->greet_delay_ms > 0 ? wait_for(c, c->in, POLLIN) : 0;
 
     c->greeted = true;
     if (ready == 0) {
@@ -294,6 +295,27 @@ static void greet(struct conversation *c)
         smtp_refuse_early(&c->smtp, &c->output);
         report_rejection(c);
     }
+}
+
+/* From here on another process has the client, and this one has a stream to it. */
+static void start_tls(struct conversation *c)
+{
+    const int client[] = {c->in, c->out};
+    int stream = session_tls_ask(c->session->writer, client);
+
+    if (stream < 0) {
+        c->policy.offer_starttls = false; /* what failed is not started again and again for whoever asks */
+        smtp_not_secured(&c->smtp, &c->output);
+        return;
+    }
+    session_tls_clear(c->in);
+    flush(c);
+    (void)close(c->in);
+    if (c->out != c->in)
+        (void)close(c->out);
+    c->in = c->out = stream;
+    c->over = c->over || session_tls_go(stream) != 0;
+    smtp_secured(&c->smtp);
 }
 
 static void step(struct conversation *c)
@@ -330,7 +352,7 @@ static void step(struct conversation *c)
         report_rejection(c);
         break;
     case SMTP_STARTTLS:
-        smtp_not_secured(&c->smtp, &c->output); /* nobody here speaks TLS, so it is not offered either */
+        start_tls(c);
         break;
     case SMTP_CLOSE:
         flush(c);
@@ -339,38 +361,14 @@ static void step(struct conversation *c)
     }
 }
 
-static enum smtp_verdict check_recipient(void *context, const struct address *address)
-{
-    const struct session *session = context;
-
-    switch (route_find(session->config, address).verdict) {
-    case ROUTE_FOUND:
-    case ROUTE_KEPT:
-        return SMTP_RECIPIENT_KEPT;
-    case ROUTE_UNKNOWN_USER:
-        return SMTP_RECIPIENT_UNKNOWN;
-    case ROUTE_UNKNOWN_DOMAIN:
-        break;
-    }
-    return SMTP_RECIPIENT_FOREIGN;
-}
-
 static void begin(struct conversation *c, const struct session *session)
 {
     const struct config *config = session->config;
 
     c->session = session;
-    c->policy = (struct smtp_policy){
-        .hostname = config->hostname,
-        .max_message_size = config->max_message_size,
-        .max_recipients = config->max_recipients,
-        .max_header_size = config->max_header_size,
-        .max_errors = config->max_errors,
-        .max_commands = config->max_commands,
-        .discard_unknown = config->unknown == UNKNOWN_DISCARD,
-        .recipient = check_recipient,
-        .context = (void *)(uintptr_t)session,
-    };
+    c->in = session->in;
+    c->out = session->out;
+    c->policy = session_policy(session);
     c->output = buf_over(c->output_storage, sizeof c->output_storage);
     c->session_ends = clock_monotonic_ms() + config->session_timeout_ms;
     c->body = -1;

@@ -47,7 +47,7 @@ enum smtp_verdict { SMTP_RECIPIENT_KEPT, SMTP_RECIPIENT_UNKNOWN, SMTP_RECIPIENT_
 
 typedef enum smtp_verdict smtp_recipient_check(void *context, const struct address *recipient);
 
-/* Borrowed by the machine; must stay as it is. */
+/* Borrowed by the machine; must stay as it is, but that STARTTLS may be offered no longer. */
 struct smtp_policy {
     const char *hostname;      /* our own, for replies */
     uint64_t max_message_size; /* bytes as sent: CRLF line ends counted, dot-stuffing not */

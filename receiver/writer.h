@@ -9,10 +9,24 @@
 #ifndef RECEIVER_WRITER_H
 #define RECEIVER_WRITER_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "common/config.h"
 #include "common/envelope.h"
+#include "common/frame.h"
 #include "common/index.h"
 #include "common/spool.h"
+#include "receiver/starttls.h"
+
+/* What the writer has to do with TLS; see receiver/writer_tls.h. */
+struct writer_tls {
+    struct starttls starttls;
+    struct starttls_link link; /* to the process that has the client since it asked for TLS */
+    bool was_asked_for;
+    int passed[FRAME_FDS_MAX]; /* descriptors that came with a request; closed after it */
+    size_t passed_count;
+};
 
 enum writer_state {
     WRITER_IDLE,    /* no message */
@@ -24,12 +38,14 @@ struct writer {
     const struct config *config;
     int session; /* our end of the socketpair */
     char client[ENVELOPE_CLIENT_SIZE];
+    bool offers_tls; /* the session may ask for it, once */
 
     /* Private to the writer. */
     enum writer_state state;
     struct spool spool; /* opened, and the sandbox applied, when the first message begins */
     struct index index; /* opened when the first message is committed */
     struct envelope envelope;
+    struct writer_tls tls;
     int file;            /* of the message, or -1 */
     uint64_t trace_size; /* bytes */
 };

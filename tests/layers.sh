@@ -28,7 +28,7 @@ report "in the receiver only the writer and main see the spool and the index" \
 report "the message parser sees neither the index nor the spool" "$(seen processor/mime '^common/(spool|index)\.h$')"
 
 # Includes are by full path; a generated header goes by its name.
-rooms='common|receiver|processor|processor/command|processor/mime|schema|tests/unit'
+rooms='common|receiver|receiver/starttls|processor|processor/command|processor/mime|schema|tests/unit|tests/bench'
 report "headers are included by their full path" \
     "$(grep -rnE '^#include "' --include='*.[ch]' common receiver processor schema tests |
         grep -vE "\"(($rooms)/[a-z0-9_]+|statements)\.h\"( |\$)")"

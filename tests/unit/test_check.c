@@ -349,6 +349,17 @@ static void a_hostname_without_a_dot_is_a_warning(void **state)
     config_errors_free(&warnings);
 }
 
+/* What is in them is mailmill-tls's to say. */
+static void certificates_must_be_readable(void **state)
+{
+    make_file(*state, "pem", 0644);
+    make_file(*state, "closed", 0600);
+    expect(*state, "certificate = F/gone key = F/closed\n", "3: certificate: F/gone does not exist");
+    expect(*state, "certificate = F/pem\nkey = F/gone\n", "4: key: F/gone does not exist");
+    expect(*state, "certificate = F/pem\nkey = F/work\n", "4: key: F/work is not a regular file");
+    expect_all(0, true, *state, "certificate = F/gone key = F/gone\n", "");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, support_remove_folder)
@@ -359,6 +370,7 @@ int main(void)
     static const struct CMUnitTest root[] = {
         TEST(what_is_right_passes),
         TEST(programs_must_be_there),
+        TEST(certificates_must_be_readable),
         TEST(a_start_lives_with_a_missing_program),
         TEST(programs_must_be_executable_by_their_user),
         TEST(the_way_to_a_program_must_be_open),
