@@ -288,7 +288,7 @@ nothing_on_2 "on a listening socket"
 fresh
 sed -i 's/^hostname.*/&\nsession-timeout = "1s"\nmax-commands = "1000000"/' "$instance/mailmill.conf"
 matches "however much a client sends, session-timeout ends it" \
-    "$(yes "NOOP $(printf '%0400d' 0)"$'\r' | timeout 20 "$programs/mailmill-receiver" -c "$instance/mailmill.conf" 2>"$instance/fd2" |
+    "$(yes "NOOP $(printf '%0490d' 0)"$'\r' | timeout 20 "$programs/mailmill-receiver" -c "$instance/mailmill.conf" 2>"$instance/fd2" |
         tail -n 1)" '^421 4\.4\.2 '
 
 # ---- connections and processes that die ----------------------------------------------------------
