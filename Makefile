@@ -47,8 +47,7 @@ WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wst
 	-Wmissing-prototypes -Wformat=2 -Wcast-qual -Wundef -Wvla -Wswitch-enum
 HARDENING = -fstack-protector-strong -fstack-clash-protection -fPIE \
 	$(if $(filter x86_64 i%86,$(shell uname -m)),-fcf-protection)
-DEFINES = -D_GNU_SOURCE -DMAILMILL_VERSION='"$(VERSION)"' -DMAILMILL_LIBEXECDIR='"$(libexecdir)"' \
-	-DMAILMILL_SYSCONFDIR='"$(SYSCONFDIR)"' -DMAILMILL_LOCALSTATEDIR='"$(LOCALSTATEDIR)"'
+DEFINES = -D_GNU_SOURCE -DMAILMILL_VERSION='"$(VERSION)"' -DMAILMILL_LIBEXECDIR='"$(libexecdir)"'
 COMPILE = $(CC) -std=c17 $(DEFINES) -I. -I$(BUILD)/gen $(PKG_CFLAGS) $(WARNINGS) $(HARDENING) -fno-common \
 	$(OPTIMISE) $(CFLAGS) $(VARIANT_FLAGS) $(if $(WERROR),-Werror)
 LINK = $(CC) $(VARIANT_FLAGS) -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
@@ -191,6 +190,18 @@ $(BUILD)/fuzz_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $$(call libraries_for,tests/fu
 	$(call say,LINK,$@)
 	$(Q)$(LINK) -fsanitize=fuzzer -o $@ $^ $(test_libs)
 
+# The benchmark's own programs; no part of the product, and nothing that it measures.
+bench_programs = $(BUILD)/bench/load $(BUILD)/bench/stamp
+
+.PHONY: bench-programs
+bench-programs: $(bench_programs)
+$(BUILD)/bench/load: $(BUILD)/obj/tests/bench/load.o $(BUILD)/obj/tests/bench/client.o
+$(BUILD)/bench/stamp: $(BUILD)/obj/tests/bench/stamp.o
+$(bench_programs):
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(LINK) -o $@ $^
+
 # What a target needs to be there, installed at most once.
 build/packages-%: tests/packages.sh
 	@tests/packages.sh $*
@@ -199,7 +210,7 @@ build/packages-%: tests/packages.sh
 
 .PHONY: variant-check variant-fault variant-asan variant-fuzz
 variant-check:
-	+@$(MAKE) --no-print-directory WERROR=1 $(check_variant) all unit
+	+@$(MAKE) --no-print-directory WERROR=1 $(check_variant) all unit bench-programs
 variant-fault:
 	+@$(MAKE) --no-print-directory WERROR=1 $(fault_variant) all
 variant-asan:
@@ -208,9 +219,12 @@ variant-fuzz:
 	+@$(MAKE) --no-print-directory WERROR=1 $(fuzz_variant) objects test-objects fuzzers
 
 # The steps are in tests/check.sh; STEPS="unit smtp" runs those alone.
-.PHONY: check asan fuzz lint format demo demo-stop
+.PHONY: check bench asan fuzz lint format demo demo-stop
 check: build/packages-check
 	+@FUZZ_SECONDS=$(or $(FUZZ_SECONDS),5) tests/check.sh $(STEPS)
+
+bench: build/packages-bench all bench-programs
+	@tests/bench/run.py
 
 asan: build/packages-check
 	+@tests/check.sh asan
@@ -222,7 +236,7 @@ lint: build/packages-lint build/gen/statements.h
 	+@$(MAKE) --no-print-directory WERROR=1 $(analyzer_variant) objects
 	tests/lint.sh
 
-c_files = $(wildcard $(foreach room,$(rooms) schema tests/unit tests/fuzz,$(room)/*.[ch]))
+c_files = $(wildcard $(foreach room,$(rooms) schema tests/unit tests/fuzz tests/bench,$(room)/*.[ch]))
 format: build/packages-format
 	clang-format -i $(c_files)
 
@@ -280,6 +294,7 @@ help:
 	@echo "make demo       mail a question to the 8-ball on this machine and show the answer (KEEP=1: leave it running)"
 	@echo "make demo-stop  stop what make demo KEEP=1 left running"
 	@echo "make check      every test (STEPS=\"unit smtp\" runs some; tests/check.sh names them)"
+	@echo "make bench      the receiver beside Postfix and OpenSMTPD, in figures (QUICK=1: shorter; the two need root)"
 	@echo "make asan       the unit tests under ASan and UBSan"
 	@echo "make fuzz       the fuzz targets for FUZZ_SECONDS=60 each"
 	@echo "make lint       gcc -fanalyzer, clang-tidy, cppcheck, shellcheck"

@@ -42,11 +42,11 @@ bool id_is_valid(struct span text)
 
 int64_t id_time_ms(const char id[static ID_SIZE])
 {
-    int64_t time_ms = 0;
+    uint64_t time_ms = 0;
 
     for (size_t i = 0; i < TIME_CHARACTERS; i++)
-        time_ms = time_ms << BITS | (int64_t)value_of(id[i]);
-    return time_ms;
+        time_ms = time_ms << BITS | (uint64_t)value_of(id[i]);
+    return (int64_t)time_ms;
 }
 
 bool id_prefix(struct span typed, char prefix[static ID_SIZE])

@@ -335,6 +335,7 @@ static int put_recipients(struct index *index, const struct envelope *envelope, 
         query_text(&query, ":address", span_text(envelope->recipients[i].text));
         if (query_run(&query, err) != 0)
             return -1;
+        FAULT_POINT("index-recipient-put");
     }
     return 0;
 }

@@ -36,6 +36,19 @@ void log_open(const char *program, enum log_target target, const char *file)
         log_say(LOG_ERR, "cannot open the log file %s: %s", file, strerror(errno));
 }
 
+void log_reopen(const char *file)
+{
+    int fd = file == NULL ? -1 : open(file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0660);
+
+    if (file != NULL && fd < 0) {
+        log_say(LOG_ERR, "cannot open the log file %s, the log stays where it is: %s", file, strerror(errno));
+        return;
+    }
+    if (destination.file >= 0)
+        (void)close(destination.file);
+    destination.file = fd;
+}
+
 void log_redirect(log_sink *sink, void *context)
 {
     destination.sink = sink;

@@ -37,6 +37,12 @@ enum log_target { LOG_TO_SYSLOG, LOG_TO_STDERR };
  */
 void log_open(const char *program, enum log_target target, const char *file);
 
+/*
+ * Turns to `file` anew (NULL: to the target), as its old self may have been put aside by a log rotation. One that
+ * can't be opened is named in the log that there is, which is kept.
+ */
+void log_reopen(const char *file);
+
 /* From now on every finished line goes to `sink` instead; for a process that must not open or write anything else. */
 typedef void log_sink(void *context, int level, struct span text);
 void log_redirect(log_sink *sink, void *context);

@@ -65,7 +65,7 @@ __attribute__((warn_unused_result)) int sandbox_prepare(struct sandbox *sandbox,
                                                         const struct sandbox_folder *folders, size_t folder_count,
                                                         struct err *err);
 /* Applies it to this process, for good. Fails when no_new_privs, seccomp or an rlimit is refused. */
-__attribute__((warn_unused_result)) int sandbox_apply(const struct sandbox *sandbox, struct err *err);
+__attribute__((warn_unused_result)) int sandbox_apply(struct sandbox *sandbox, struct err *err);
 void sandbox_free(struct sandbox *sandbox);
 
 /* The kernel's Landlock ABI version, 0 where it has none. For `mailmill check`. */

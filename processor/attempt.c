@@ -30,6 +30,7 @@ struct attempt *attempt_new(const struct config_handler *handler, uint64_t numbe
     attempt->retry = (struct retry_policy){handler->retry_first_ms, handler->retry_max_ms, handler->give_up_ms};
     memcpy(attempt->exit_codes, handler->exit_codes, sizeof attempt->exit_codes);
     attempt->out = attempt->errors = attempt->whole = attempt->composed = -1;
+    attempt->end = RUN_NOT_STARTED; /* as long as nothing has ended */
     attempt->started_ms = now_ms;
     return attempt;
 }

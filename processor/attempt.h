@@ -61,6 +61,7 @@ struct attempt {
     enum run_end end;
     int64_t end_number;
     struct outcome outcome;
+    bool skip_rest;   /* the handler said so, even if its letter is still to be sent */
     bool keep_output; /* the outbox holds the letter, or what the filter made, under our key */
     bool replied;
     int64_t started_ms;

@@ -66,16 +66,19 @@ static void wire(struct engine *engine)
                                                       .helper = &engine->helper};
 }
 
-/* The watch is opened before the scan: what comes between the two is seen twice rather than never. */
+/*
+ * What has ended is filed away first, as the outbox forgets what only ended messages had a use for. The watch is
+ * opened before the scan: what comes between the two is seen twice rather than never.
+ */
 static int take_up(struct engine *engine, struct err *err)
 {
     int64_t now_ms = clock_now_ms();
 
     if (index_open(&engine->index, engine->index_path, INDEX_PROCESSOR, err) != 0 ||
         ledger_recover(&engine->index, now_ms, err) != 0 ||
+        filing_rest(&engine->index, &engine->spool, now_ms, err) != 0 ||
         outbox_open(&engine->outbox, &engine->spool, &engine->index, err) != 0 ||
-        watch_open(&engine->watch, &engine->spool, err) != 0 ||
-        filing_rest(&engine->index, &engine->spool, now_ms, err) != 0)
+        watch_open(&engine->watch, &engine->spool, err) != 0)
         return -1;
     return intake_scan(&engine->intake, err);
 }
@@ -138,6 +141,8 @@ static void read_signals(struct engine *engine)
         notify_reloading();
         if (launcher_reload(engine->launcher, &err) != 0)
             log_say(LOG_ERR, "reload: %s", err.text);
+        else
+            engine->reloads++;
     }
 }
 
@@ -166,6 +171,7 @@ static void reloaded(struct engine *engine, int fd)
             log_say(LOG_WARNING, "reload: a changed spool or index takes effect at the next restart");
         config_free(engine->config);
         *engine->config = config;
+        log_reopen(config.log_file);
         log_say(LOG_INFO, "reloaded %s", config.path);
         schedule_disturb(&engine->schedule);
     }
@@ -186,8 +192,10 @@ static void read_launcher(struct engine *engine, int64_t now_ms)
         if (answer.kind == LAUNCH_ENDED) {
             runner_ended(&engine->runner, &answer, now_ms);
         } else if (answer.kind == LAUNCH_RELOADED) {
+            engine->reloads--;
             reloaded(engine, answer.config);
         } else {
+            engine->reloads--;
             log_say(LOG_ERR, "reload: the old configuration stays: %s", answer.text);
             notify_manager("READY=1");
         }
@@ -284,6 +292,15 @@ static int64_t smaller(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+/*
+ * When the schedule wants a pass. None while a reload is under way: a handler's number would mean another one to a
+ * launcher that has the new configuration already.
+ */
+static int64_t schedule_ms(const struct engine *engine)
+{
+    return engine->reloads > 0 ? INT64_MAX : engine->schedule.next_ms;
+}
+
 /* Milliseconds until something is to be done without being woken; -1: nothing is. */
 static int sleep_ms(const struct engine *engine, int64_t now_ms)
 {
@@ -292,7 +309,7 @@ static int sleep_ms(const struct engine *engine, int64_t now_ms)
     if (engine->helper_ms != 0)
         next = smaller(next, engine->helper_ms);
     if (!engine->stopping)
-        next = smaller(next, smaller(engine->schedule.next_ms, intake_next_ms(&engine->intake)));
+        next = smaller(next, smaller(schedule_ms(engine), intake_next_ms(&engine->intake)));
     else if (engine->stop_ms != INT64_MAX)
         next = smaller(next, now_ms + engine->stop_ms - clock_monotonic_ms());
     if (next == INT64_MAX)
@@ -335,7 +352,7 @@ static void go_on(struct engine *engine, int64_t now_ms)
     if (engine->intake.queued || engine->runner.changed)
         schedule_disturb(&engine->schedule);
     engine->intake.queued = engine->runner.changed = false;
-    if (schedule_is_due(&engine->schedule, now_ms))
+    if (engine->reloads == 0 && schedule_is_due(&engine->schedule, now_ms))
         schedule_pass(&engine->schedule, &engine->runner, now_ms);
     /* Deliveries that were settled without a run release those behind them. */
     if (engine->runner.changed)
@@ -347,7 +364,7 @@ int engine_run(struct engine *engine)
     log_say(LOG_INFO, "started: %zu routes, %zu handlers, spool %s", engine->config->route_count,
             engine->config->handler_count, engine->config->spool);
     notify_manager("READY=1");
-    while (!engine->failed && (!engine->stopping || engine->runner.count > 0)) {
+    while (!engine->failed && (!engine->stopping || runner_is_busy(&engine->runner))) {
         int64_t now_ms = clock_now_ms();
         size_t count;
 

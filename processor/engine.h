@@ -42,6 +42,7 @@ struct engine {
     int signals; /* signalfd */
     char helper_path[4096];
     int64_t helper_ms; /* wall clock: when to start the helper again; 0: it runs */
+    unsigned reloads;  /* asked of the launcher and not answered yet: nobody knows by which numbers it goes */
     bool stopping;
     int64_t stop_ms; /* monotonic: when what still runs is stopped */
     bool failed;     /* the launcher is gone: there is no going on */

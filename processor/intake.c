@@ -86,14 +86,28 @@ static int add_row(struct intake *intake, const char *name, struct err *err)
     int fd;
 
     if (open_message(intake, name, &envelope, &size_bytes, &fd, err) != 0) {
-        if (err->kind == ERR_PERMANENT)
+        /* One that we may not read does not keep the others waiting. */
+        bool is_left = err->kind == ERR_PERMANENT || err->number == EACCES;
+
+        if (is_left)
             leave_file(name, err);
-        return err->kind == ERR_PERMANENT ? 0 : -1;
+        return is_left ? 0 : -1;
     }
     (void)close(fd);
     status = index_put_message(intake->index, &envelope, size_bytes, err);
     envelope_free(&envelope);
     return status;
+}
+
+/* In a transaction of its own: a row with half of its recipients would be worse than none. */
+static int add_row_alone(struct intake *intake, const char *name, struct err *err)
+{
+    if (index_begin(intake->index, err) != 0)
+        return -1;
+    if (add_row(intake, name, err) == 0)
+        return index_commit(intake->index, err);
+    index_rollback(intake->index);
+    return -1;
 }
 
 static int visit(void *context, const char *name, struct err *err)
@@ -218,7 +232,7 @@ void intake_arrived(struct intake *intake, const char *name, int64_t now_ms)
         take_up(intake, slot, name, now_ms);
     } else {
         intake->has_backlog = true;
-        if (has_row(intake->index, name, &err) == 0 && add_row(intake, name, &err) != 0)
+        if (has_row(intake->index, name, &err) == 0 && add_row_alone(intake, name, &err) != 0)
             log_say(LOG_ERR, "%s has no row yet: %s", name, err.text);
     }
 }

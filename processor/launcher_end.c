@@ -62,8 +62,8 @@ static bool others_run(const struct launchpad *pad)
 }
 
 /*
- * Kills what is left of a run whose program has ended, and says whether anything was. A process without a mark (it
- * wiped its environment) may belong to any run: it goes when no other run could be its owner.
+ * Kills what is left of a run whose program has ended, and says whether anything was. A process of which
+ * nothing tells whose it is goes when no other run could be its owner.
  */
 static bool kill_strays(struct launchpad *pad, const struct run *run)
 {
@@ -76,7 +76,7 @@ static bool kill_strays(struct launchpad *pad, const struct run *run)
 
         if (run_of(pad, children[i]) != NULL)
             continue;
-        owner = strays_owner(children[i], run->mark);
+        owner = strays_owner(children[i], run->brand, run->mark);
         if (owner == STRAY_MARKED || (owner == STRAY_UNMARKED && !others_run(pad))) {
             /* One that became another user, beyond our reach, would be waited for in vain. */
             if (kill(children[i], SIGKILL) == 0)

@@ -107,6 +107,7 @@ static void on_reload(struct launchpad *pad)
     } else {
         config_free(&pad->config);
         pad->config = config;
+        log_reopen(config.log_file);
         frame_start(&frame, LAUNCH_RELOADED);
         answer(pad, &frame, &copy);
     }

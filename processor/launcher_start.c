@@ -11,6 +11,7 @@
 #include "processor/environment.h"
 #include "processor/launchpad.h"
 #include "processor/spawn.h"
+#include "processor/strays.h"
 
 struct order {
     char *program;
@@ -34,14 +35,18 @@ static bool find_order(const struct config *config, uint64_t number, struct orde
     return true;
 }
 
-/* The account that a run gets. Not started by root, there is only our own; the check at start saw to that. */
+/* The account that a run gets. Not started by root, there is only our own. */
 static int find_account(const struct launchpad *pad, const struct order *order, struct account *account,
                         struct err *err)
 {
     if (pad->is_root)
         return account_find(account, order->user == NULL ? pad->config.user : order->user, err);
     account_own(account);
-    return 0;
+    if (order->user == NULL || strcmp(order->user, account->name) == 0)
+        return 0;
+    /* The check at start saw to that, but a reload may bring anything. */
+    errno = EPERM;
+    return err_system(err, "becoming user %s", order->user);
 }
 
 static void add_own_environment(struct environment *environment, const struct account *account, const char *mark)
@@ -90,7 +95,8 @@ static int start_program(struct launchpad *pad, struct run *run, const struct or
 
     if (find_account(pad, order, &account, err) != 0)
         return -1;
-    snprintf(run->mark, sizeof run->mark, "MAILMILL_RUN=%d.%llu", (int)getpid(), (unsigned long long)++pad->started);
+    run->brand = spawn.brand = strays_brand(++pad->started);
+    snprintf(run->mark, sizeof run->mark, "MAILMILL_RUN=%d.%llu", (int)getpid(), (unsigned long long)pad->started);
     add_own_environment(environment, &account, run->mark);
     if (environment->buf.overflowed || environment_entries(environment, entries) < 0)
         return err_set(err, ERR_PROTOCOL, "the environment does not fit");

@@ -30,7 +30,8 @@ struct run {
     bool terminated;     /* TERM was sent */
     enum run_end end;    /* why, once TERM was sent or the program has ended */
     int64_t end_number;
-    char mark[64]; /* as in its environment */
+    uint64_t brand; /* its processes' brand and, as in their environment, mark: processor/strays.h */
+    char mark[64];
     char workdir[WORKDIR_SIZE];
 };
 

@@ -237,7 +237,7 @@ static int pass_on(struct index *index, const struct delivery *delivery, const s
     char detail[CONFIG_NAME_MAX + 64];
     struct query query;
 
-    if (end->state == STATE_RETRY)
+    if (end->state == STATE_RETRY && !end->skip_rest)
         return 0;
     if (query_start(&query, index, release ? STATEMENT_DELIVERY_RELEASE_NEXT : STATEMENT_DELIVERY_SKIP_REST, err) !=
         0)

@@ -102,7 +102,7 @@ __attribute__((warn_unused_result)) int ledger_start(struct index *index, struct
 /* How an attempt ended, to be written down. */
 struct ledger_end {
     enum state state;   /* that the delivery goes to */
-    bool skip_rest;     /* with STATE_DONE: the handlers after it need not run */
+    bool skip_rest;     /* with STATE_DONE or STATE_RETRY: the handlers after it need not run */
     int64_t due_ms;     /* with STATE_RETRY */
     bool has_exit_code; /* else it ended by the signal, or was never started when that is 0 */
     int64_t exit_code;

@@ -69,7 +69,7 @@ int record_attempt(const struct attempt_context *context, struct attempt *attemp
     struct ledger_end end = {.out = capture_tail(&attempt->out_tail), .errors = capture_tail(&attempt->errors_tail)};
 
     end.state = next_state(attempt, now_ms, &end.due_ms);
-    end.skip_rest = attempt->outcome.verdict == VERDICT_SKIP;
+    end.skip_rest = attempt->skip_rest;
     end.has_exit_code = attempt->end == RUN_EXITED;
     end.exit_code = attempt->end_number;
     end.signal = attempt->end == RUN_SIGNALLED ? attempt->end_number : 0;

@@ -11,8 +11,6 @@
 #include "processor/letter.h"
 #include "processor/record.h"
 
-/* ---- the attempts under way ---- */
-
 /* Makes room for one more, so that keeping it can't fail once its program runs. */
 static int make_room(struct runner *runner, struct err *err)
 {
@@ -194,6 +192,7 @@ static void handler_ended(struct runner *runner, struct attempt *attempt, int64_
     if (attempt->is_too_much)
         attempt->end = RUN_TOO_MUCH;
     attempt->outcome = outcome_of(attempt->end, attempt->end_number, attempt->exit_codes);
+    attempt->skip_rest = attempt->outcome.verdict == VERDICT_SKIP;
     done = attempt->outcome.verdict == VERDICT_DONE || attempt->outcome.verdict == VERDICT_SKIP;
     if (done && attempt->kind == HANDLER_REPLY && attempt->whole_size > 0)
         compose(runner, attempt, now_ms);
@@ -208,7 +207,6 @@ static void sendmail_ended(struct runner *runner, struct attempt *attempt, int64
     struct outcome sent = outcome_of(attempt->end, attempt->end_number, NULL);
     bool done = sent.verdict == VERDICT_DONE || sent.verdict == VERDICT_SKIP;
 
-    /* The handler's own verdict (it may have said "skip") stands when its letter is on its way. */
     if (done) {
         attempt->replied = true;
         snprintf(attempt->outcome.detail, sizeof attempt->outcome.detail, "replied to %.*s", OUTCOME_DETAIL_SIZE - 16,
@@ -371,14 +369,23 @@ void runner_free(struct runner *runner)
     runner->count = runner->capacity = 0;
 }
 
+bool runner_is_busy(const struct runner *runner)
+{
+    for (size_t i = 0; i < runner->count; i++)
+        if (runner->attempts[i]->stage != ATTEMPT_RECORD)
+            return true;
+    return false;
+}
+
 unsigned runner_count(const struct runner *runner, const char *route, const char *handler)
 {
     unsigned count = 0;
 
-    for (size_t i = 0; i < runner->count; i++)
-        if (strcmp(runner->attempts[i]->delivery.handler, handler) == 0 &&
-            strcmp(runner->attempts[i]->delivery.route, route) == 0)
-            count++;
+    for (size_t i = 0; i < runner->count; i++) {
+        const struct delivery *delivery = &runner->attempts[i]->delivery;
+
+        count += strcmp(delivery->handler, handler) == 0 && strcmp(delivery->route, route) == 0;
+    }
     return count;
 }
 

@@ -51,6 +51,11 @@ void runner_forget(struct runner *runner);
 void runner_stop(struct runner *runner);
 void runner_free(struct runner *runner);
 
+/*
+ * Whether anything is under way that has an end of its own to come. What only waits to be written down, into an index
+ * that can't be written, does not count: its deliveries are still `running` there, and so are tried again.
+ */
+bool runner_is_busy(const struct runner *runner);
 /* How many attempts of a handler are under way. */
 unsigned runner_count(const struct runner *runner, const char *route, const char *handler);
 /* When runner_continue wants to be called by itself: INT64_MAX for never. */

@@ -5,17 +5,23 @@
 #include <stddef.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* The main half ignores some signals and blocks others; both would be inherited over the exec. */
+#include "processor/strays.h"
+
+/*
+ * The main half ignores some signals and blocks others; both would be inherited over the exec. Straight to the
+ * kernel: the C library keeps two signals to itself, which whoever started us may have left ignored.
+ */
 static int reset_signals(void)
 {
-    struct sigaction normal = {.sa_handler = SIG_DFL};
+    static const unsigned long normal[4] = {0}; /* the kernel's struct sigaction: default action, no flags, no mask */
     sigset_t none;
 
-    for (int number = 1; number < NSIG; number++)
-        (void)sigaction(number, &normal, NULL); /* some can't be set, and never were */
+    for (int number = 1; number <= SIGRTMAX; number++)
+        (void)syscall(SYS_rt_sigaction, number, normal, NULL, sizeof(unsigned long)); /* not all can be set */
     sigemptyset(&none);
     return sigprocmask(SIG_SETMASK, &none, NULL);
 }
@@ -36,6 +42,7 @@ static int prepare(const struct spawn *spawn)
     if (setsid() < 0 || take_descriptors(spawn->fds) != 0 || reset_signals() != 0)
         return -1;
     (void)umask(022);
+    strays_put_brand(spawn->brand); /* while we may still be root, which may set any limit */
     if (spawn->account != NULL && account_become(spawn->account) != 0)
         return -1;
     /* After the change of user, which clears it. */

@@ -4,6 +4,7 @@
 #ifndef PROCESSOR_SPAWN_H
 #define PROCESSOR_SPAWN_H
 
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "processor/account.h"
@@ -14,6 +15,7 @@ struct spawn {
     char *const *environment;
     const struct account *account; /* become this user; NULL: stay who we are */
     const char *workdir;
+    uint64_t brand; /* by which strays are known (processor/strays.h) */
     const int *fds; /* three: standard input, output, error; all above 2 */
 };
 

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,7 +14,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -39,16 +39,15 @@ static const char help[] =
 
 /*
  * A super-server gives the client as descriptor 2 as well: not one byte of ours, nor of any library's, may get there.
- * Before anything else, as anything else may want to complain.
+ * Before anything else, as anything else may want to complain. What else was left open is not for us.
  */
-static void silence_standard_error(void)
+static void tidy_descriptors(void)
 {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
     if (null < 0 || dup2(null, STDERR_FILENO) < 0)
         _exit(EX_OSERR);
-    if (null > STDERR_FILENO)
-        (void)close(null);
+    (void)close_range(STDERR_FILENO + 1, UINT_MAX, 0);
 }
 
 /* Sends one reply, for a session that can't be had. */
@@ -157,23 +156,18 @@ static int reap(pid_t session, const char *client)
 
 static int become_writer(struct writer *writer, pid_t session)
 {
+    int cut_off;
+    int status;
+
     /* The network is the session's alone. */
     if (dup2(STDERR_FILENO, STDIN_FILENO) < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
         return EX_OSERR;
-    /* A session that broke the rules is not waited for, it might never end: it dies with this process. */
-    if (writer_run(writer) != 0)
-        return EX_PROTOCOL;
+    cut_off = writer_run(writer);
+    /* With its end of the socketpair closed, a session ends; one that was taken over by its alarm at the latest.
+     * Until then this process stays for it, so that a super-server counts it. */
     (void)close(writer->session);
-    return reap(session, writer->client);
-}
-
-static void become_session(const struct session *session, const struct sandbox *sandbox)
-{
-    int status = session_run(session, sandbox);
-
-    /* Straight to the kernel: what a library may do besides at an end, the sandbox forbids. */
-    for (;;)
-        (void)syscall(SYS_exit_group, status);
+    status = reap(session, writer->client);
+    return cut_off == 0 ? status : EX_PROTOCOL;
 }
 
 static int part_in_two(const struct config *config, struct err *err)
@@ -194,7 +188,7 @@ static int part_in_two(const struct config *config, struct err *err)
     if (child < 0)
         return err_system(err, "fork");
     if (child == 0)
-        become_session(&(struct session){config, STDIN_FILENO, STDOUT_FILENO, ends[1], offers_tls}, &sandbox);
+        _exit(session_run(&(struct session){config, STDIN_FILENO, STDOUT_FILENO, ends[1], offers_tls}, &sandbox));
     (void)close(ends[1]);
     sandbox_free(&sandbox);
     return become_writer(&writer, child);
@@ -206,7 +200,7 @@ int main(int argc, char **argv)
     struct err err = {0};
     int status;
 
-    silence_standard_error();
+    tidy_descriptors();
     (void)umask(0007); /* the spool and the index are one group's, and nobody else's */
     load_config(&config, parse_options(argc, argv));
     (void)signal(SIGPIPE, SIG_IGN);

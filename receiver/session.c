@@ -198,21 +198,22 @@ static int64_t deadline(const struct conversation *c, short events)
     return ends < c->session_ends ? ends : c->session_ends;
 }
 
-/* Waits until the client can be read or written, or a deadline passes. 1 ready, 0 too late, -1 the client is gone. */
+/* Waits until the client can be read or written, or a deadline passes. 1 ready, 0 too late, -1 no use to go on. */
 static int wait_for(struct conversation *c, int fd, short events)
 {
     int64_t ends = deadline(c, events);
 
     for (;;) {
-        struct pollfd client = {.fd = fd, .events = events};
+        /* Without its writer a session is worth nothing. */
+        struct pollfd both[] = {{.fd = fd, .events = events}, {.fd = c->session->writer}};
         int64_t left = ends - clock_monotonic_ms();
         /* At least one look: the last word is written after the deadline. */
-        int ready = poll(&client, 1, left < 0 ? 0 : left > INT32_MAX ? INT32_MAX : (int)left);
+        int ready = poll(both, 2, left < 0 ? 0 : left > INT32_MAX ? INT32_MAX : (int)left);
 
         if (ready < 0 && errno != EINTR)
             return -1;
         if (ready > 0)
-            return (client.revents & POLLNVAL) == 0 ? 1 : -1;
+            return both[1].revents == 0 ? 1 : -1;
         if (ready == 0 && clock_monotonic_ms() >= ends)
             return 0;
     }
@@ -375,21 +376,20 @@ static void begin(struct conversation *c, const struct session *session)
     log_redirect(log_through_writer, c);
 }
 
-int session_run(const struct session *session, const struct sandbox *sandbox)
+int session_run(const struct session *session, struct sandbox *sandbox)
 {
-    static struct conversation conversation;
-    struct conversation *c = &conversation;
+    static struct conversation c;
     struct err err;
 
-    begin(c, session);
+    begin(&c, session);
     if (session_enter_sandbox(session, sandbox, &err) != 0) {
         log_say(LOG_CRIT, "no session without its sandbox: %s", err.text);
-        smtp_hang_up(&c->smtp, REPLY_UNAVAILABLE, &c->output);
-        flush(c);
+        smtp_hang_up(&c.smtp, REPLY_UNAVAILABLE, &c.output);
+        flush(&c);
         return EX_OSERR;
     }
-    greet(c);
-    while (!c->over)
-        step(c);
+    greet(&c);
+    while (!c.over)
+        step(&c);
     return EX_OK;
 }

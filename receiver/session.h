@@ -28,6 +28,6 @@ extern const struct sandbox_call session_calls[];
 struct sandbox_profile session_profile(const struct config *config);
 
 /* Applies the sandbox, then serves the client until the end. Returns the process's exit status. */
-int session_run(const struct session *session, const struct sandbox *sandbox);
+int session_run(const struct session *session, struct sandbox *sandbox);
 
 #endif

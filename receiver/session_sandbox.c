@@ -1,8 +1,6 @@
 #include "receiver/session_sandbox.h"
 
 #include <limits.h>
-#include <signal.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "common/envelope.h"
@@ -36,7 +34,7 @@ struct sandbox_profile session_profile(const struct config *config)
 }
 
 /* The session holds the client and the way to the writer, no log and nothing that a super-server may have left open;
- * and it dies with its writer, which may have turned its back on it. */
+ * and should it ever not keep to its deadlines any more, the kernel's alarm ends it. */
 static int let_go(const struct session *session, int ruleset, struct err *err)
 {
     const int kept[] = {STDERR_FILENO, session->in, session->out, session->writer, ruleset};
@@ -49,10 +47,11 @@ static int let_go(const struct session *session, int ruleset, struct err *err)
         if (next > from && close_range(from, next - 1, 0) != 0)
             return err_system(err, "close_range");
     }
-    return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 ? 0 : err_system(err, "PR_SET_PDEATHSIG");
+    (void)alarm((unsigned)((session->config->session_timeout_ms + session->config->command_timeout_ms) / 1000));
+    return 0;
 }
 
-int session_enter_sandbox(const struct session *session, const struct sandbox *sandbox, struct err *err)
+int session_enter_sandbox(const struct session *session, struct sandbox *sandbox, struct err *err)
 {
     return let_go(session, sandbox->ruleset, err) == 0 ? sandbox_apply(sandbox, err) : -1;
 }

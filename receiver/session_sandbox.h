@@ -11,8 +11,8 @@
 #include "common/sandbox.h"
 #include "receiver/session.h"
 
-/* Closes what the session needs no longer, ties its life to its writer's, and applies the sandbox. */
-__attribute__((warn_unused_result)) int session_enter_sandbox(const struct session *session,
-                                                              const struct sandbox *sandbox, struct err *err);
+/* Closes what the session needs no longer, bounds its life, and applies the sandbox. */
+__attribute__((warn_unused_result)) int session_enter_sandbox(const struct session *session, struct sandbox *sandbox,
+                                                              struct err *err);
 
 #endif

@@ -47,7 +47,7 @@ CREATE TABLE delivery (
     attempts        INTEGER NOT NULL DEFAULT 0, -- all that were ever made
     attempts_before INTEGER NOT NULL DEFAULT 0, -- those made before the last replay
     replay          INTEGER NOT NULL DEFAULT 0,
-    output          TEXT,                       -- the file in the spool's out/: a letter to send, or what a filter made
+    output          TEXT,                       -- a file in the spool's out/: a letter, or what a filter made
     replied_to      TEXT,                       -- to whom an automatic reply went
     detail          TEXT NOT NULL DEFAULT '',   -- why it is in this state
     UNIQUE (message_id, recipient, route, handler)

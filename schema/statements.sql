@@ -1,4 +1,4 @@
--- Every statement of the programs, by name. The build makes `enum statement` of the names (STATEMENT_MESSAGE_ADD ...).
+-- Every statement of the programs, by name. The build makes `enum statement` of the names: STATEMENT_MESSAGE_ADD ...
 
 -- name: begin
 BEGIN IMMEDIATE;
@@ -133,10 +133,11 @@ SELECT output FROM delivery
 INSERT INTO attempt (delivery_id, number, started_ms, outcome) VALUES (:delivery_id, :number, :now, 'running');
 
 -- name: attempt_end
+-- One that has ended stays as it is: what is settled without a further attempt is the delivery's affair.
 UPDATE attempt
    SET ended_ms = :now, outcome = :outcome, exit_code = :exit_code, signal = :signal, detail = :detail,
        stdout = :stdout, stderr = :stderr
- WHERE delivery_id = :delivery_id AND number = :number;
+ WHERE delivery_id = :delivery_id AND number = :number AND ended_ms IS NULL;
 
 -- name: attempt_recover
 UPDATE attempt

@@ -6,6 +6,12 @@ cd "$(dirname "$0")/.." || exit 1
 export PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 unset MAKEFLAGS MFLAGS MAKELEVEL # of a `make check` around this: its jobs and variables are not ours
 
+# Tests look at what they inherit: nothing that whoever started the checks has open is for them. (255 is bash's own.)
+for fd in "/proc/$$/fd"/*; do
+    fd=${fd##*/}
+    if [ "$fd" -gt 2 ] && [ "$fd" -ne 255 ]; then exec {fd}>&-; fi
+done
+
 steps=(tree layers sql format shell links install unit asan valgrind fuzz handlers smtp system fault)
 jobs=$(nproc)
 logs=$PWD/build/check/logs
@@ -13,7 +19,7 @@ results=$PWD/build/check/results
 
 # ---- one program ---------------------------------------------------------------------------------
 
-# Runs a command with its output in a log; prints a line "ok NAME (N tests, S s)" or "FAIL NAME" and the log, and
+# Runs a command with its output in a log; prints a line, and the log (without what went well) when it failed;
 # notes the counts. A program that says neither "ok ..." lines nor "N passed, N failed" counts as one test.
 run_one() {
     local name=$1 log status start=$SECONDS passed failed
@@ -86,7 +92,7 @@ step_install() { build check && run_one install tests/install.sh build/check; }
 step_links() { build check && run_one links tests/links.sh build/check; }
 
 step_format() {
-    mapfile -t found < <(existing {common,receiver{,/*},processor{,/*},schema,tests/unit,tests/fuzz}/*.[ch])
+    mapfile -t found < <(existing {common,receiver{,/*},processor{,/*},schema,tests/{unit,fuzz,bench}}/*.[ch])
     run_one format clang-format --dry-run -Werror "${found[@]}"
 }
 

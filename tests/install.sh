@@ -55,6 +55,6 @@ EOT
 
 output=$(run_make install SYSCONFDIR=/opt/etc LOCALSTATEDIR=/opt/var)
 report "other folders are named in the files" \
-    "$(grep -rnE '[ =](/etc|/var/spool|/var/lib)/mailmill' "$place/usr/lib/systemd" "$place/usr/lib/tmpfiles.d" "$place/opt/etc/xinetd.d")"
+    "$(cd "$place" && grep -rnE '[ =](/etc|/var/(spool|lib))/mailmill' usr/lib/{systemd,tmpfiles.d} opt/etc/xinetd.d)"
 
 exit "$failed"

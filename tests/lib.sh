@@ -13,9 +13,9 @@
 #     equal "it ran once" "$(sql 'SELECT attempt FROM history')" 1
 #     finish
 #
-# $instance is the folder: mailmill.conf, spool/, lib/index.db, work/, log. $programs holds the programs: MAILMILL_BUILD
-# where it is set, else build/. Variables given to processor_start and receiver (MAILMILL_FAULT=... submit ...) reach
-# the programs. With KEEP=1 the folder stays.
+# $instance is the folder: mailmill.conf, spool/, lib/index.db, work/, log. $programs holds the programs:
+# MAILMILL_BUILD where it is set, else build/. A variable put before a call (MAILMILL_FAULT=... processor_start, or
+# submit) reaches the program. With KEEP=1 the folder stays.
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 programs=${MAILMILL_BUILD:-$top/build}
@@ -55,11 +55,12 @@ matches() {
     if [[ $2 =~ $3 ]]; then pass "$1"; else fail "$1" "got:     $2"$'\n'"pattern: $3"; fi
 }
 
-# succeeds NAME COMMAND...
+# succeeds NAME COMMAND...: run in this shell, so that it may be a function that remembers something.
 succeeds() {
-    local name=$1 output
+    local name=$1 output=${instance:-$top/build}/output.$$
     shift
-    if output=$("$@" 2>&1); then pass "$name"; else fail "$name" "$output"; fi
+    if "$@" >"$output" 2>&1; then pass "$name"; else fail "$name" "$(<"$output")"; fi
+    rm -f "$output"
 }
 
 # Ends the script: the instance is closed, what the programs logged is shown if a test failed.

@@ -4,12 +4,10 @@ set -u
 cd "$(dirname "$0")/.." || exit 1
 status=0
 
-mapfile -t sources < <(find common receiver processor tests/unit tests/fuzz -name '*.c' | sort)
+# Not the tests: what an assertion of cmocka rules out is not ruled out for clang.
+mapfile -t sources < <(find common receiver processor tests/bench -name '*.c' | sort)
 read -ra gmime < <(pkg-config --cflags gmime-3.0 | sed 's/-I/-isystem /g')
-flags=(-std=c17 -D_GNU_SOURCE -I. -Ibuild/gen "${gmime[@]}")
-for name in VERSION LIBEXECDIR SYSCONFDIR LOCALSTATEDIR SOURCE_DIR BUILD_DIR; do
-    flags+=("-DMAILMILL_$name=\"\"")
-done
+flags=(-std=c17 -D_GNU_SOURCE -DMAILMILL_VERSION='""' -DMAILMILL_LIBEXECDIR='""' -I. -Ibuild/gen "${gmime[@]}")
 
 echo "# clang-tidy"
 printf '%s\0' "${sources[@]}" |

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes sure that what a make target needs is there:
 #
-#     tests/packages.sh build|check|demo|lint|format ...
+#     tests/packages.sh build|check|bench|demo|lint|format ...
 #
 # Looks for each thing itself (a program, a library by pkg-config), not for a package, so one built by hand will do.
 # On Debian and its children what is missing is installed through apt, by sudo where not root; elsewhere it is listed.
@@ -44,6 +44,9 @@ check program:python3      python3
 check program:php          php-cli
 check program:mutt         mutt
 check program:mlist        mblaze
+bench program:xinetd      xinetd
+bench program:python3     python3
+bench program:strace      strace
 lint program:gcc          gcc
 lint program:clang        clang
 lint program:clang-tidy   clang-tidy
@@ -98,9 +101,9 @@ fi
 # Without what is only recommended, so that no mail server comes along and nothing is configured; of the packages
 # above only xinetd is a service, and Debian's own services for it are all disabled: it listens on no port.
 echo "Installing: $missing" >&2
-as_root apt-get -q update </dev/null >&2
+as_root apt-get -qq update </dev/null >&2 || echo "apt-get update failed; the lists may be old" >&2
 # shellcheck disable=SC2086 # a list of words
-as_root apt-get -q -y --no-install-recommends install $missing </dev/null >&2
+as_root apt-get -qq -y -o Dpkg::Use-Pty=0 --no-install-recommends install $missing </dev/null >&2
 
 still=$(list_missing "$@" | tr '\n' ' ')
 [ -z "$still" ] || { echo "Installed, but still not found: $still" >&2; exit 1; }

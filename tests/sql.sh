@@ -19,7 +19,7 @@ report "every view can be read" \
 mapfile -t names < <(sed -n 's/^-- name: //p' schema/statements.sql)
 report "every statement compiles" \
     "$(for name in "${names[@]}"; do
-        statement=$(awk -v name="$name" '/^-- name: / { on = ($3 == name); next } on && !/^ *--/' schema/statements.sql)
+        statement=$(awk -v name="$name" '/^-- name: / { on = $3 == name; next } on && !/^ *--/' schema/statements.sql)
         printf 'EXPLAIN %s\n' "$statement" | sqlite3 -bail "$database/index.db" 2>&1 >/dev/null | sed "s/^/$name: /"
     done)"
 

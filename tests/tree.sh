@@ -13,7 +13,9 @@ mapfile -t files < <(find Makefile README.md .ci common receiver processor schem
     -path tests/fuzz/corpus -prune -o -type f \( -name '*.[ch]' -o -name '*.sh' -o -name '*.sql' -o -name '*.awk' \
     -o -name Makefile -o -path './.ci/*' -o -path 'systemd/*' -o -path 'processor/handlers/*' \) -print 2>/dev/null)
 
-report "no line is longer than 118 characters" "$(grep -nHE '.{119}' "${files[@]}" | cut -c1-150)"
+# In tests a line is often a command and what is expected of it, which are read best side by side.
+report "no line is longer than 118 characters" \
+    "$(grep -nHE '.{119}' "${files[@]}" | grep -v '^tests/[^:]*\.sh:' | cut -c1-150)"
 report "no white space at the end of a line" "$(grep -nHE '[[:blank:]]+$' "${files[@]}")"
 report "no file of C is longer than 400 lines" \
     "$(wc -l "${files[@]}" | awk '$2 ~ /\.[ch]$/ && $2 !~ /^tests\// && $1 > 400 { print $2 ": " $1 }')"

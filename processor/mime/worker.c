@@ -126,12 +126,13 @@ static _Noreturn void work(const struct worker_crew *crew, const struct worker_t
 {
     static char storage[MESSAGE_FRAME_SIZE];
     struct buf answer = buf_over(storage, sizeof storage);
+    struct sandbox sandbox = crew->sandbox; /* this process's own: the crew's others need theirs whole */
     struct err err = {0};
 
     /* Should the parent be killed, nobody would watch the deadline. */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)
         _exit(EXIT_FAILURE);
-    if (keep_descriptors(crew, task, socket) != 0 || sandbox_apply(&crew->sandbox, &err) != 0)
+    if (keep_descriptors(crew, task, socket) != 0 || sandbox_apply(&sandbox, &err) != 0)
         _exit(EXIT_FAILURE);
     task->job(task->context, &answer);
     if (frame_send(socket, &answer, NULL, 0, &err) != 0)

@@ -94,7 +94,7 @@ static int take_task(struct task *task, struct err *err)
 }
 
 /* Ends with the process that started it; and no other process of the same user may look at its key. */
-static int lock_in(const struct sandbox *sandbox, struct err *err)
+static int lock_in(struct sandbox *sandbox, struct err *err)
 {
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || prctl(PR_SET_DUMPABLE, 0) != 0)
         return err_system(err, "prctl");

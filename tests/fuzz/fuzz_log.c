@@ -3,7 +3,6 @@
  * values that were put in (those that fit), and passes through a relay unchanged. A zero byte parts two values.
  */
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,7 +43,13 @@ static size_t take_value(struct span *line, char octets[static LOG_LINE_SIZE])
         unsigned byte = (unsigned char)line->data[at++];
 
         if (byte == '\\') {
-            require(line->size - at >= 3 && sscanf(line->data + at, "x%2x", &byte) == 1);
+            char digits[3] = "";
+            char *end = NULL;
+
+            require(line->size - at >= 3 && line->data[at] == 'x');
+            memcpy(digits, line->data + at + 1, 2);
+            byte = (unsigned)strtoul(digits, &end, 16);
+            require(end == digits + 2);
             at += 3;
         }
         octets[count++] = (char)byte;

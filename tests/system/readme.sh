@@ -17,10 +17,10 @@ block() {
 sample() { awk '/^    hostname / { on = 1 } on && /^[^ ]/ { exit } on { print substr($0, 5) }' "$top/README.md"; }
 
 instance_open
+declare -A fences=([shell]=sh [php]=php [python]=python)
 mkdir "$instance/examples"
 for language in shell php python; do
-    case $language in shell) fence=sh ;; *) fence=$language ;; esac
-    block "example: $language" "$fence" >"$instance/examples/$language"
+    block "example: $language" "${fences[$language]}" >"$instance/examples/$language"
     chmod +x "$instance/examples/$language"
     succeeds "the README has an example in $language" test -s "$instance/examples/$language"
 done
@@ -67,7 +67,9 @@ matches "python: the attachment is listed" "$(sql "SELECT stdout FROM history WH
 
 block queries sql >"$instance/queries.sql"
 equal "there are six queries" "$(grep -c '^SELECT' "$instance/queries.sql")" 6
-succeeds "the queries run" sqlite3 -readonly -bail "$instance/lib/index.db" ".read $instance/queries.sql"
+# shellcheck disable=SC2317 # called by its name
+run_queries() { sqlite3 -readonly -bail "$instance/lib/index.db" <"$instance/queries.sql"; }
+succeeds "the queries run" run_queries
 equal "the first query shows what happened" \
     "$(sqlite3 -readonly "$instance/lib/index.db" "$(awk '/^SELECT/ { print; exit }' "$instance/queries.sql")" | wc -l)" 4
 

@@ -21,12 +21,19 @@ static void slices_are_clamped(void **state)
         size_t from, to;
         const char *slice;
     } rows[] = {
-        {0, 5, "hello"},    {0, 0, ""},
-        {0, 99, "hello"},   {1, 3, "el"},
-        {4, 5, "o"},        {5, 5, ""},
-        {6, 7, ""},         {3, 2, ""},
-        {SIZE_MAX, 0, ""},  {0, SIZE_MAX, "hello"},
-        {2, 2, ""},         {SIZE_MAX, SIZE_MAX, ""},
+        {0, 5, "hello"},
+        {0, 6, "hello"},
+        {0, 0, ""},
+        {0, 99, "hello"},
+        {1, 3, "el"},
+        {4, 5, "o"},
+        {5, 5, ""},
+        {6, 7, ""},
+        {3, 2, ""},
+        {SIZE_MAX, 0, ""},
+        {0, SIZE_MAX, "hello"},
+        {2, 2, ""},
+        {SIZE_MAX, SIZE_MAX, ""},
         {4, SIZE_MAX, "o"},
     };
 

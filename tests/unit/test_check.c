@@ -92,7 +92,7 @@ static int run_check(void *context)
         return 3;
     }
     result = (run->is_start ? check_start : check_config)(&config, &errors, &warnings);
-    if (run->is_start && result != 0)
+    if (run->is_start && result != 0 && !support_under_valgrind()) /* whose kernel has no seccomp */
         return 5;
     for (size_t i = 0; i < errors.count + warnings.count; i++) {
         const char *line = i < errors.count ? errors.list[i] : warnings.list[i - errors.count];

@@ -260,13 +260,12 @@ static void a_reader_reads_and_does_not_write(void **state)
 /* Writes `size` bytes of nonsense at `offset` of the closed index. */
 static void scribble(const struct bed *bed, off_t offset, size_t size)
 {
+    static char nonsense[512 * 1024];
     int fd = open(bed->path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    char *nonsense = malloc(size);
 
-    assert_true(fd >= 0 && nonsense != NULL);
+    assert_true(fd >= 0 && size <= sizeof nonsense);
     memset(nonsense, 0xA5, size);
     assert_int_equal(pwrite(fd, nonsense, size, offset), size);
-    free(nonsense);
     assert_int_equal(close(fd), 0);
 }
 
@@ -275,6 +274,7 @@ static void assert_damaged(const struct bed *bed)
     assert_int_equal(bed->err.kind, ERR_PERMANENT);
     assert_non_null(strstr(bed->err.text, bed->path));
     assert_non_null(strstr(bed->err.text, "move it away, and the processor makes a new one from the spool"));
+    assert_null(strchr(bed->err.text, '\n'));
 }
 
 static void a_file_that_is_no_database(void **state)
@@ -361,7 +361,7 @@ static void open_new_index_at_once(struct bed *bed)
 static void processes_make_one_index_together(void **state)
 {
     struct bed *bed = *state;
-    int rounds = support_under_valgrind() ? 2 : 20;
+    int rounds = support_under_valgrind() ? 2 : 10;
 
     for (int i = 0; i < rounds; i++) {
         open_new_index_at_once(bed);
@@ -565,6 +565,25 @@ static void a_transaction_out_of_turn_is_a_bug(void **state)
     index_rollback(&bed->index);
     index_rollback(&closed);
     assert_ok(bed, add_message(&bed->index, 1, 1, &bed->err));
+}
+
+/* Whatever failed, the index is ready for the next transaction. */
+static void a_failure_leaves_no_transaction_open(void **state)
+{
+    struct bed *bed = *state;
+    struct envelope envelope = envelope_of(1, 1);
+
+    envelope.id[ID_LENGTH - 1] = '\0'; /* the schema knows how long an ID is */
+    assert_int_equal(index_add_message(&bed->index, &envelope, 1, &bed->err), -1);
+    assert_int_equal(bed->err.kind, ERR_BUG);
+    envelope_free(&envelope);
+    assert_ok(bed, index_begin(&bed->index, &bed->err));
+    execute(bed, "PRAGMA defer_foreign_keys = ON");
+    execute(bed, "INSERT INTO recipient VALUES ('no such message', 1, 'a@example.com')");
+    assert_int_equal(index_commit(&bed->index, &bed->err), -1);
+    assert_non_null(strstr(bed->err.text, "FOREIGN KEY"));
+    assert_ok(bed, add_message(&bed->index, 1, 1, &bed->err));
+    assert_sql(bed, "SELECT count(*) FROM recipient", "1");
 }
 
 /* What was begun and not committed is gone when the process is. */
@@ -824,6 +843,32 @@ static void the_views_tell_what_happened(void **state)
                "2026-01-31 1 0 0");
 }
 
+static void outputs_are_blobs(void **state)
+{
+    const struct span outputs[] = {{NULL, 0}, SPAN(""), SPAN("a\0\xFF")};
+    static const char *const hex[] = {"", "", "6100FF"};
+    struct bed *bed = *state;
+    struct query query;
+
+    fill(bed);
+    for (size_t i = 0; i < sizeof outputs / sizeof outputs[0]; i++) {
+        execute(bed, "UPDATE attempt SET ended_ms = NULL"); /* only one that runs can end */
+        assert_ok(bed, query_start(&query, &bed->index, STATEMENT_ATTEMPT_END, &bed->err));
+        query_number(&query, ":delivery_id", 1);
+        query_number(&query, ":number", 1);
+        query_number(&query, ":now", received_ms);
+        query_text(&query, ":outcome", span_text(state_word(STATE_DONE)));
+        query_number(&query, ":exit_code", 0);
+        query_null(&query, ":signal");
+        query_text(&query, ":detail", SPAN("x"));
+        query_blob(&query, ":stdout", outputs[i]);
+        query_blob(&query, ":stderr", SPAN(""));
+        assert_ok(bed, query_run(&query, &bed->err));
+        assert_sql(bed, "SELECT typeof(stdout) || ' ' || detail FROM attempt WHERE delivery_id = 1", "blob x");
+        assert_sql(bed, "SELECT hex(stdout) FROM attempt WHERE delivery_id = 1", hex[i]);
+    }
+}
+
 #define WITH_INDEX(test) cmocka_unit_test_setup_teardown(test, make_index, remove_folder)
 #define WITH_FOLDER(test) cmocka_unit_test_setup_teardown(test, make_folder, remove_folder)
 
@@ -849,6 +894,7 @@ int main(void)
         WITH_INDEX(a_thousand_recipients),
         WITH_INDEX(a_transaction_is_all_or_nothing),
         WITH_INDEX(a_transaction_out_of_turn_is_a_bug),
+        WITH_INDEX(a_failure_leaves_no_transaction_open),
         WITH_INDEX(closing_rolls_back),
         WITH_INDEX(changes_are_counted),
         WITH_INDEX(texts_are_kept_byte_for_byte),
@@ -859,6 +905,7 @@ int main(void)
         WITH_INDEX(every_view_has_its_columns),
         WITH_INDEX(the_states_are_those_of_the_code),
         WITH_INDEX(the_views_tell_what_happened),
+        WITH_INDEX(outputs_are_blobs),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -138,17 +138,17 @@ static void nothing_follows_a_gap(void **state)
         memset(big, 'v', size);
         log_start(&line, LOG_INFO, "said");
         log_text(&line, "x", (struct span){big, size});
-        log_text(&line, "y", SPAN("\n\nz"));
+        log_text(&line, "key_that_is_long", SPAN("\n\nz"));
         log_number(&line, "n", 123456);
         log_text(&line, "q", SPAN("a b"));
         log_end(&line);
         assert_true(heard.size < LOG_LINE_SIZE);
         if (strcmp(heard.text + heard.size - 3, "...") != 0) {
-            assert_string_equal(heard.text + heard.size - strlen(" y=\\x0a\\x0az n=123456 q=\"a b\""),
-                                " y=\\x0a\\x0az n=123456 q=\"a b\"");
+            assert_string_equal(heard.text + heard.size - strlen(" key_that_is_long=\\x0a\\x0az n=123456 q=\"a b\""),
+                                " key_that_is_long=\\x0a\\x0az n=123456 q=\"a b\"");
         } else {
             const char *behind = heard.text + strspn(heard.text, "said x=v");
-            static const char whole[] = "y=\\x0a\\x0az n=123456 q=\"a b\"";
+            static const char whole[] = "key_that_is_long=\\x0a\\x0az n=123456 q=\"a b\"";
 
             assert_memory_equal(behind, whole, strlen(behind) - 3);
         }
@@ -262,6 +262,31 @@ static void opening_again_closes_the_file_before(void **state)
     assert_int_equal(support_open_descriptors(), before);
 }
 
+static void a_rotated_file_is_left_alone(void **state)
+{
+    const char *path = support_path(*state, "log");
+    const char *rotated = support_path(*state, "log.1");
+    size_t before = support_open_descriptors();
+
+    log_open("test", LOG_TO_STDERR, path);
+    log_say(LOG_INFO, "one");
+    assert_int_equal(rename(path, rotated), 0);
+    log_say(LOG_INFO, "two");
+    log_reopen(path);
+    log_say(LOG_INFO, "three");
+    assert_non_null(strstr(contents(rotated), "]: two\n"));
+    assert_null(strstr(contents(rotated), "three"));
+    assert_non_null(strstr(contents(path), "]: three\n"));
+    /* What cannot be opened is no reason to give up the log that there is. */
+    log_reopen("/nonexistent/log");
+    log_say(LOG_INFO, "four");
+    assert_non_null(strstr(contents(path), "cannot open the log file /nonexistent/log"));
+    assert_non_null(strstr(contents(path), "]: four\n"));
+    assert_int_equal(support_open_descriptors(), before + 1);
+    log_reopen(NULL);
+    assert_int_equal(support_open_descriptors(), before);
+}
+
 /* Runs `say` with standard error in a file, and gives what was written. */
 static const char *on_standard_error(const char *folder, void (*say)(void *context), void *context)
 {
@@ -322,6 +347,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_level_is_held_to_its_range, redirect, redirect_back),
         cmocka_unit_test_setup_teardown(a_file_is_appended_to, support_make_folder, no_file),
         cmocka_unit_test_setup_teardown(opening_again_closes_the_file_before, support_make_folder, no_file),
+        cmocka_unit_test_setup_teardown(a_rotated_file_is_left_alone, support_make_folder, no_file),
         cmocka_unit_test_setup_teardown(standard_error_gets_the_program_or_the_level, support_make_folder, no_file),
         cmocka_unit_test_setup_teardown(a_file_that_cannot_be_opened_is_named, support_make_folder, no_file),
     };

@@ -688,6 +688,20 @@ static void the_writer_has_its_index(void **state)
     index_close(&index);
 }
 
+static int leave(void *context)
+{
+    (void)context;
+    exit(OK);
+}
+
+/* By the front door, with what libraries do at the end of a process. */
+static void a_process_in_a_sandbox_ends_well(void **state)
+{
+    (void)state;
+    (void)fflush(NULL);
+    assert_true(support_exited(do_within(&folder_profile, NULL, 0, leave, NULL), OK));
+}
+
 #define WITH_FOLDER(test) cmocka_unit_test_setup_teardown(test, support_make_folder, support_remove_folder)
 
 int main(void)
@@ -711,6 +725,7 @@ int main(void)
         WITH_FOLDER(without_folders_no_file_is_reached),
         WITH_FOLDER(the_writer_adds_mail_and_takes_none_away),
         WITH_FOLDER(the_writer_has_its_index),
+        cmocka_unit_test(a_process_in_a_sandbox_ends_well),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

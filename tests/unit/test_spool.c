@@ -313,15 +313,27 @@ static void names_that_only_look_alike_are_passed_over(void **state)
     assert_int_equal(spool_find(&bed->spool, id, &place, &bed->err), 0);
 }
 
-/* A link put there by another member of the group: what it points at is not the message. */
-static void a_link_is_not_followed(void **state)
+/* Put there by another member of the group: a link points at no message, and a pipe would keep us waiting. */
+static void only_a_regular_file_is_a_message(void **state)
 {
     struct bed *bed = *state;
+    const char *path = support_path(bed->folder, "new/06DK3T9Q2B7XH0VA");
 
+    commit(bed, other, "text");
     put_file(bed, "secret", "not a message");
-    assert_int_equal(symlink("../secret", support_path(bed->folder, "new/06DK3T9Q2B7XH0VA")), 0);
+    assert_int_equal(symlink("../secret", path), 0);
     assert_int_equal(spool_open_message(&bed->spool, id, &bed->err), -1);
-    assert_int_equal(bed->err.number, ELOOP);
+    assert_int_equal(bed->err.kind, ERR_PERMANENT);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_int_equal(spool_open_message(&bed->spool, id, &bed->err), -1);
+    assert_int_equal(bed->err.kind, ERR_PERMANENT);
+    assert_non_null(strstr(bed->err.text, "not a regular file"));
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_int_equal(spool_open_message(&bed->spool, id, &bed->err), -1);
+    assert_int_equal(bed->err.kind, ERR_PERMANENT);
+    assert_holds(bed, other, "text");
 }
 
 /* ---- a message has ended ---- */
@@ -496,7 +508,7 @@ int main(void)
         IN_A_SPOOL(what_is_not_there_is_not_found),
         IN_A_SPOOL(a_mail_reader_changes_flags),
         IN_A_SPOOL(names_that_only_look_alike_are_passed_over),
-        IN_A_SPOOL(a_link_is_not_followed),
+        IN_A_SPOOL(only_a_regular_file_is_a_message),
         IN_A_SPOOL(a_finished_message_moves_to_cur),
         IN_A_SPOOL(a_message_whose_flags_changed_is_finished_too),
         IN_A_SPOOL(each_file_in_new_is_visited),

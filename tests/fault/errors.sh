@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# System calls that fail: the client is told to come back, or the mail is safe all the same.
+set -u
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# What the client hears, for each point and error; the last column: whether the message is run although it was refused
+# (its file was in new/ already: better twice than not at all).
+expected='
+spool-create       ENOSPC 452 4.3.1 no
+spool-create       EDQUOT 452 4.3.1 no
+spool-create       EMFILE 451 4.3.2 no
+spool-create       EIO    451 4.3.0 no
+spool-create       EACCES 451 4.3.0 no
+spool-fsync        ENOSPC 452 4.3.1 no
+spool-fsync        EDQUOT 452 4.3.1 no
+spool-fsync        EIO    451 4.3.0 no
+spool-rename       ENOSPC 452 4.3.1 no
+spool-rename       EIO    451 4.3.0 no
+spool-fsync-folder EIO    451 4.3.0 yes
+spool-fsync-folder ENOSPC 452 4.3.1 yes
+index-open         EIO    250 -     yes
+index-open         ENOSPC 250 -     yes
+index-add          EIO    250 -     yes
+index-add          ENOSPC 250 -     yes
+'
+for point in $(points FAULT_ERRNO); do
+    grep -q "^$point " <<<"$expected" || fail "there is a test for the fault point $point"
+done
+
+bed_open
+start_or_finish
+while read -r point error reply code runs; do
+    [ -n "$point" ] || continue
+    name="$point=$error"
+    subject="$point-$error"
+    {
+        printf '%s\r\n' 'EHLO client.example.org' "MAIL FROM:<$subject@example.org>" 'RCPT TO:<work@example.com>' DATA
+        printf '%s\r\n' "Subject: $subject" '' 'text' 'the last line' . NOOP QUIT
+    } | MAILMILL_FAULT=$name receiver >"$instance/smtp.log" 2>&1
+    if [ "$reply" = 250 ]; then
+        matches "$name: acknowledged" "$(grep -A 1 '^354' "$instance/smtp.log" | tail -n 1)" '^250 '
+        echo "$subject" >>"$seen/acknowledged"
+    else
+        # The reply to DATA, or that to the final dot.
+        matches "$name: $reply" "$(grep -E '^(451|452) ' "$instance/smtp.log" | head -n 1)" "^$reply $code "
+    fi
+    matches "$name: the session goes on" "$(tail -n 1 "$instance/smtp.log")" '^221 '
+    equal "$name: nothing is left in tmp/" "$(find "$instance/spool/tmp" -mindepth 1)" ''
+    matches "$name: it is in the log" "$(cat "$instance/log")" "mailmill-receiver\[[0-9]+\]: .*"
+    [ "$runs" = no ] || wait_for "SELECT count(*) = 1 FROM history WHERE subject = '$subject' AND handler = 'note' AND outcome = 'done'" ||
+        fail "$name: it is run"
+    [ "$runs" = yes ] || equal "$name: it is nowhere" "$(grep -rlx "Subject: $subject" "$instance/spool")" ''
+done <<<"$expected"
+wait_for "SELECT sum(ended_ms IS NULL) = 0 FROM message"
+nothing_lost "all in all"
+processor_stop
+
+# The processor without its index says so, and can be started again.
+MAILMILL_FAULT=index-open=EIO "$programs/mailmill-processor" -c "$instance/mailmill.conf" >"$instance/out" 2>&1 </dev/null
+equal "without an index the processor asks to be tried again" "$?" 75
+post later
+starts_again "the processor"
+nothing_lost "the processor"
+
+finish
