@@ -231,7 +231,7 @@ static void take_word(struct starttls_link *link, struct frame_reader *word, con
         break;
     case STARTTLS_FAILED:
         report(level >= LOG_ERR && level <= LOG_DEBUG ? (int)level : LOG_ERR, "no TLS", text, client);
-        starttls_close(link);
+        link->failed = true;
         return;
     case STARTTLS_ENDED:
         starttls_close(link);
@@ -266,7 +266,8 @@ void starttls_hear(struct starttls_link *link, const char *client, int wait_ms)
             take_word(link, &word, client);
             continue;
         }
-        report(LOG_CRIT, PROGRAM_NAME " ended without a word", span_text(""), client);
+        if (!link->failed)
+            report(LOG_CRIT, PROGRAM_NAME " ended without a word", span_text(""), client);
         starttls_close(link);
     }
 }

@@ -38,18 +38,19 @@ enum { STARTTLS_READY = 'R', STARTTLS_GO = 'G' };
 enum starttls_word {
     STARTTLS_SERVE = 1, /* to it: milliseconds for the handshake; the client's two descriptors and the stream's end */
     STARTTLS_SECURED,   /* from it, before the first byte of the client's: protocol and cipher */
-    STARTTLS_FAILED,    /* the log level, and why there is no TLS; the last word */
+    STARTTLS_FAILED,    /* the log level, and why there is no TLS */
     STARTTLS_ENDED,     /* the last word; without one it was killed */
 };
 
 struct starttls {
-    const struct config *config; /* with a certificate and a key */
+    const struct config *config; /* with a certificate and a key; NULL: TLS is not offered */
     int starter;                 /* the way to the process left behind, or -1 */
 };
 
 /* What there is to know about one client's mailmill-tls. */
 struct starttls_link {
     int control;                 /* the way to it, or -1 */
+    bool failed;                 /* it has said why there is no TLS */
     char tls[ENVELOPE_TLS_SIZE]; /* protocol and cipher; empty until the handshake is done */
 };
 

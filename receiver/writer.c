@@ -16,7 +16,6 @@
 #include "receiver/reply.h"
 #include "receiver/wire.h"
 #include "receiver/writer_sandbox.h"
-#include "receiver/writer_tls.h"
 
 /* ---- answers ---- */
 
@@ -65,7 +64,7 @@ static int open_spool(struct writer *writer, struct err *err)
         return 0;
     if (spool_open(&writer->spool, writer->config->spool, true, err) != 0)
         return -1;
-    writer_tls_leave_starter(writer);
+    writer_tls_leave_starter(&writer->tls, &writer->starttls);
     if (writer_enter_sandbox(writer->config, err) == 0)
         return 0;
     spool_close(&writer->spool);
@@ -129,7 +128,7 @@ static int read_envelope(struct writer *writer, struct frame_reader *frame, stru
     if (copy_text(protocol, envelope->client_protocol, ENVELOPE_PROTOCOL_SIZE, "protocol", err) != 0 ||
         copy_text(helo, envelope->client_helo, ENVELOPE_HELO_SIZE, "name", err) != 0 ||
         copy_text(span_text(writer->client), envelope->client_address, ENVELOPE_CLIENT_SIZE, "client", err) != 0 ||
-        writer_tls_fill_in(writer, err) != 0)
+        writer_tls_fill_in(&writer->tls, writer->client, envelope, err) != 0)
         return -1;
     if (sender.size > 0 && address_parse(&envelope->sender, sender, err) != 0) {
         err->kind = ERR_PROTOCOL;
@@ -328,10 +327,14 @@ static int on_starttls(struct writer *writer, struct frame_reader *frame, struct
     int stream;
     int status;
 
-    if (!frame_is_whole(frame) || !writer_tls_may_start(writer))
-        return err_set(err, ERR_PROTOCOL, "the session asked for TLS and must not");
-    if (writer_tls_start(writer, &stream, &why) != 0)
+    if (!frame_is_whole(frame))
+        return err_set(err, ERR_PROTOCOL, "the session sent a malformed request for TLS");
+    if (writer_tls_start(&writer->tls, &writer->starttls, &stream, err) != 0) {
+        if (err->kind == ERR_PROTOCOL)
+            return -1;
+        why = *err;
         return answer_failure(writer, &why, err);
+    }
     frame_start(&securing, WIRE_SECURING);
     status = answer(writer, &securing, &stream, err);
     (void)close(stream);
@@ -371,7 +374,7 @@ int writer_run(struct writer *writer)
     int status;
 
     writer->file = -1;
-    writer_tls_init(&writer->tls, writer->config);
+    writer_tls_init(&writer->tls);
     do {
         status = frame_receive(writer->session, storage, sizeof storage, &frame, writer->tls.passed,
                                &writer->tls.passed_count, &err);
@@ -384,6 +387,7 @@ int writer_run(struct writer *writer)
     discard_message(writer);
     index_close(&writer->index);
     spool_close(&writer->spool);
-    writer_tls_end(writer, status == 0);
+    /* With this process ends mailmill-tls. */
+    writer_tls_end(&writer->tls, writer->client, status == 0 ? STARTTLS_END_MS : 0);
     return status;
 }

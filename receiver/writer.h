@@ -9,24 +9,12 @@
 #ifndef RECEIVER_WRITER_H
 #define RECEIVER_WRITER_H
 
-#include <stdbool.h>
-#include <stddef.h>
-
 #include "common/config.h"
 #include "common/envelope.h"
-#include "common/frame.h"
 #include "common/index.h"
 #include "common/spool.h"
 #include "receiver/starttls.h"
-
-/* What the writer has to do with TLS; see receiver/writer_tls.h. */
-struct writer_tls {
-    struct starttls starttls;
-    struct starttls_link link; /* to the process that has the client since it asked for TLS */
-    bool was_asked_for;
-    int passed[FRAME_FDS_MAX]; /* descriptors that came with a request; closed after it */
-    size_t passed_count;
-};
+#include "receiver/writer_tls.h"
 
 enum writer_state {
     WRITER_IDLE,    /* no message */
@@ -38,7 +26,7 @@ struct writer {
     const struct config *config;
     int session; /* our end of the socketpair */
     char client[ENVELOPE_CLIENT_SIZE];
-    bool offers_tls; /* the session may ask for it, once */
+    struct starttls starttls; /* without a config: TLS is not offered */
 
     /* Private to the writer. */
     enum writer_state state;

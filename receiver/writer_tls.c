@@ -5,32 +5,27 @@
 
 #include "common/log.h"
 
-void writer_tls_init(struct writer_tls *tls, const struct config *config)
+void writer_tls_init(struct writer_tls *tls)
 {
-    *tls = (struct writer_tls){.starttls = {config, -1}, .link = {.control = -1}};
+    *tls = (struct writer_tls){.link = {.control = -1}};
 }
 
-void writer_tls_leave_starter(struct writer *writer)
+void writer_tls_leave_starter(const struct writer_tls *tls, struct starttls *starttls)
 {
     struct err err = {0};
 
-    if (!writer->offers_tls || writer->tls.was_asked_for || writer->tls.starttls.starter >= 0)
+    if (starttls->config == NULL || tls->was_asked_for || starttls->starter >= 0)
         return;
-    if (starttls_leave_starter(&writer->tls.starttls, &err) != 0)
+    if (starttls_leave_starter(starttls, &err) != 0)
         log_say(LOG_WARNING, "no STARTTLS after the first message: %s", err.text);
 }
 
-bool writer_tls_may_start(const struct writer *writer)
+int writer_tls_start(struct writer_tls *tls, const struct starttls *starttls, int *stream, struct err *err)
 {
-    return writer->offers_tls && !writer->tls.was_asked_for && writer->tls.passed_count == 2;
-}
-
-int writer_tls_start(struct writer *writer, int *stream, struct err *err)
-{
-    struct writer_tls *tls = &writer->tls;
-
+    if (starttls->config == NULL || tls->was_asked_for || tls->passed_count != 2)
+        return err_set(err, ERR_PROTOCOL, "the session asked for TLS and must not");
     tls->was_asked_for = true;
-    return starttls_start(&tls->starttls, tls->passed, stream, &tls->link, err);
+    return starttls_start(starttls, tls->passed, stream, &tls->link, err);
 }
 
 void writer_tls_close_passed(struct writer_tls *tls)
@@ -40,22 +35,21 @@ void writer_tls_close_passed(struct writer_tls *tls)
     tls->passed_count = 0;
 }
 
-int writer_tls_fill_in(struct writer *writer, struct err *err)
+int writer_tls_fill_in(struct writer_tls *tls, const char *client, struct envelope *envelope, struct err *err)
 {
-    const char *protocol = writer->envelope.client_protocol;
+    const char *protocol = envelope->client_protocol;
     bool claimed = protocol[strlen(protocol) - 1] == 'S'; /* RFC 3848: ESMTPS, UTF8SMTPS */
 
     /* What the session has received over TLS was sent after this word. */
-    starttls_hear(&writer->tls.link, writer->client, 0);
-    memcpy(writer->envelope.tls, writer->tls.link.tls, sizeof writer->envelope.tls);
-    if (claimed != (writer->envelope.tls[0] != '\0'))
-        return err_set(err, ERR_PROTOCOL, "the session says %s, and mailmill-tls \"%s\"", protocol,
-                       writer->envelope.tls);
+    starttls_hear(&tls->link, client, 0);
+    memcpy(envelope->tls, tls->link.tls, sizeof envelope->tls);
+    if (claimed != (envelope->tls[0] != '\0'))
+        return err_set(err, ERR_PROTOCOL, "the session says %s, and mailmill-tls \"%s\"", protocol, envelope->tls);
     return 0;
 }
 
-void writer_tls_end(struct writer *writer, bool patience)
+void writer_tls_end(struct writer_tls *tls, const char *client, int wait_ms)
 {
-    starttls_hear(&writer->tls.link, writer->client, patience ? STARTTLS_END_MS : 0);
-    starttls_close(&writer->tls.link);
+    starttls_hear(&tls->link, client, wait_ms);
+    starttls_close(&tls->link);
 }

@@ -66,6 +66,7 @@ static void say(enum starttls_word word, uint64_t level, const char *text)
 _Noreturn static void fail(int level, const struct err *why)
 {
     say(STARTTLS_FAILED, (uint64_t)level, why->text);
+    say(STARTTLS_ENDED, 0, NULL);
     leave(EX_UNAVAILABLE);
 }
 
@@ -127,14 +128,15 @@ _Noreturn static void serve_client(const struct task *task, struct tls *server)
 
     relay_init(&relay, task->in, task->out, task->session);
     if (await_go(task)) {
-        if (relay_shake_hands(&relay, server, task->ends_ms, &err) != 0) {
-            relay_leave(&relay);
-            fail(err.kind == ERR_PROTOCOL ? LOG_INFO : LOG_ERR, &err);
+        if (relay_shake_hands(&relay, server, task->ends_ms, &err) == 0) {
+            buf_printf(&secured, "%s %s", tls_conn_version(relay.tls), tls_conn_cipher(relay.tls));
+            /* Before the first byte goes to the session: what it says after that was said in TLS. */
+            say(STARTTLS_SECURED, 0, secured.data);
+            relay_run(&relay);
+        } else {
+            /* A stranger's doing is no cause for alarm. At once, as who listens may not wait for the end. */
+            say(STARTTLS_FAILED, err.kind == ERR_PROTOCOL ? LOG_INFO : LOG_ERR, err.text);
         }
-        buf_printf(&secured, "%s %s", tls_conn_version(relay.tls), tls_conn_cipher(relay.tls));
-        /* Before the first byte goes to the session: what it says after that was said in TLS. */
-        say(STARTTLS_SECURED, 0, secured.data);
-        relay_run(&relay);
         relay_leave(&relay);
     }
     say(STARTTLS_ENDED, 0, NULL);

@@ -357,7 +357,8 @@ static void certificates_must_be_readable(void **state)
     expect(*state, "certificate = F/gone key = F/closed\n", "3: certificate: F/gone does not exist");
     expect(*state, "certificate = F/pem\nkey = F/gone\n", "4: key: F/gone does not exist");
     expect(*state, "certificate = F/pem\nkey = F/work\n", "4: key: F/work is not a regular file");
-    expect_all(0, true, *state, "certificate = F/gone key = F/gone\n", "");
+    if (!support_under_valgrind()) /* whose kernel has no seccomp, and lets nothing start */
+        expect_all(0, true, *state, "certificate = F/gone key = F/gone\n", "");
 }
 
 int main(void)

@@ -103,6 +103,9 @@ static void a_failure_is_logged(void **state)
     (void)state;
     say(&talk, STARTTLS_FAILED, LOG_INFO, "wrong\nversion");
     starttls_hear(&talk.link, "192.0.2.1", 0);
+    (void)close(talk.other);
+    starttls_hear(&talk.link, "192.0.2.1", 1000);
+    talk.other = -1;
     assert_int_equal(talk.link.control, -1);
     assert_string_equal(last_line, "6 no TLS client=192.0.2.1 reason=wrong\\x0aversion");
     end_talk(&talk);
