@@ -55,16 +55,17 @@ LINK = $(CC) $(VARIANT_FLAGS) -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS
 # ---- rooms ---------------------------------------------------------------------------------------
 # Each room is a folder of sources and becomes one library, main.c left out. A room may stand on those named here.
 
-rooms = common receiver processor processor/command processor/mime
+rooms = common receiver receiver/starttls processor processor/command processor/mime
 library = $(BUILD)/lib$(notdir $(1)).a
 sources = $(filter-out %/main.c,$(wildcard $(1)/*.c))
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(call sources,$(1)))
-stands_on = $(if $(filter common,$(1)),,$(if $(findstring /,$(1)),processor) common)
+stands_on = $(if $(filter common,$(1)),,$(if $(findstring /,$(1)),$(firstword $(subst /, ,$(1)))) common)
 
 # The programs, each after the room that its main.c stands in; those whose main.c is there.
 room_of = $(firstword $(subst :, ,$(1)))
 name_of = $(lastword $(subst :, ,$(1)))
-all_programs = receiver:mailmill-receiver processor:mailmill-processor processor/command:mailmill \
+all_programs = receiver:mailmill-receiver receiver/starttls:mailmill-tls \
+	processor:mailmill-processor processor/command:mailmill \
 	processor/mime:mailmill-mime
 programs = $(foreach pair,$(all_programs),$(if $(wildcard $(call room_of,$(pair))/main.c),$(pair)))
 program_files = $(foreach pair,$(programs),$(BUILD)/$(call name_of,$(pair)))
@@ -89,6 +90,7 @@ build/packages.mk: tests/packages.sh
 	@{ echo "PKG_CFLAGS := $$(pkg-config --cflags-only-I libconfuse libseccomp sqlite3)"; \
 	   echo "GMIME_CFLAGS := $$(pkg-config --cflags gmime-3.0 | sed 's/-I/-isystem /g')"; \
 	   echo "PKG_LIBS := $$(pkg-config --libs sqlite3 libconfuse libseccomp)"; \
+	   echo "TLS_LIBS := $$(pkg-config --libs libtls libcrypto)"; \
 	   echo "GMIME_LIBS := $$(pkg-config --libs gmime-3.0)"; } > $@
 
 # Objects are made again when the flags are not those they were made with.
@@ -141,10 +143,14 @@ $(call library,$(1)): $(call objects,$(1)) $(if $(filter common,$(1)),$(BUILD)/o
 endef
 $(foreach room,$(rooms),$(eval $(call room_rules,$(room))))
 
+# Libraries that one program alone is to load.
+LIBS_mailmill-mime = $(GMIME_LIBS)
+LIBS_mailmill-tls = $(TLS_LIBS)
+
 define program_rules
 $(BUILD)/$(2): $(BUILD)/obj/$(1)/main.o $(foreach room,$(1) $(call stands_on,$(1)),$(call library,$(room)))
 	$(call say,LINK,$$@)
-	$(Q)$$(LINK) -o $$@ $$^ $(if $(filter processor/mime,$(1)),$$(GMIME_LIBS)) $$(PKG_LIBS)
+	$(Q)$$(LINK) -o $$@ $$^ $$(LIBS_$(2)) $$(PKG_LIBS)
 endef
 $(foreach pair,$(programs),$(eval $(call program_rules,$(call room_of,$(pair)),$(call name_of,$(pair)))))
 
@@ -160,10 +166,11 @@ unit_helpers = $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out tests/unit/test_%,$(
 fuzz_targets = $(patsubst tests/fuzz/%.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 includes = $(if $(shell grep -l '^#include "$(2)/[a-z_]*\.h"' $(1)),$(2))
-rooms_of = $(strip $(foreach room,processor/mime processor/command processor receiver,$(call includes,$(1),$(room))))
-with_ground = $(1) $(if $(findstring /,$(1)),processor) common
+rooms_highest_first = processor/mime processor/command receiver/starttls processor receiver
+rooms_of = $(strip $(foreach room,$(rooms_highest_first),$(call includes,$(1),$(room))))
+with_ground = $(1) $(call stands_on,$(firstword $(1)))
 libraries_for = $(foreach room,$(call with_ground,$(call rooms_of,$(1))),$(call library,$(room)))
-test_libs = $(if $(filter %/libmime.a,$^),$(GMIME_LIBS)) $(PKG_LIBS)
+test_libs = $(if $(filter %/libmime.a,$^),$(GMIME_LIBS)) $(if $(filter %/libstarttls.a,$^),$(TLS_LIBS)) $(PKG_LIBS)
 
 test_objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/unit/*.c tests/fuzz/*.c))
 
@@ -183,6 +190,18 @@ $(BUILD)/fuzz_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $$(call libraries_for,tests/fu
 	$(call say,LINK,$@)
 	$(Q)$(LINK) -fsanitize=fuzzer -o $@ $^ $(test_libs)
 
+# The benchmark's own programs; no part of the product, and nothing that it measures.
+bench_programs = $(BUILD)/bench/load $(BUILD)/bench/stamp
+
+.PHONY: bench-programs
+bench-programs: $(bench_programs)
+$(BUILD)/bench/load: $(BUILD)/obj/tests/bench/load.o $(BUILD)/obj/tests/bench/client.o
+$(BUILD)/bench/stamp: $(BUILD)/obj/tests/bench/stamp.o
+$(bench_programs):
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(LINK) -o $@ $^
+
 # What a target needs to be there, installed at most once.
 build/packages-%: tests/packages.sh
 	@tests/packages.sh $*
@@ -191,7 +210,7 @@ build/packages-%: tests/packages.sh
 
 .PHONY: variant-check variant-fault variant-asan variant-fuzz
 variant-check:
-	+@$(MAKE) --no-print-directory WERROR=1 $(check_variant) all unit
+	+@$(MAKE) --no-print-directory WERROR=1 $(check_variant) all unit bench-programs
 variant-fault:
 	+@$(MAKE) --no-print-directory WERROR=1 $(fault_variant) all
 variant-asan:
@@ -200,9 +219,12 @@ variant-fuzz:
 	+@$(MAKE) --no-print-directory WERROR=1 $(fuzz_variant) objects test-objects fuzzers
 
 # The steps are in tests/check.sh; STEPS="unit smtp" runs those alone.
-.PHONY: check asan fuzz lint format demo demo-stop
+.PHONY: check bench asan fuzz lint format demo demo-stop
 check: build/packages-check
 	+@FUZZ_SECONDS=$(or $(FUZZ_SECONDS),5) tests/check.sh $(STEPS)
+
+bench: build/packages-bench all bench-programs
+	@tests/bench/run.py
 
 asan: build/packages-check
 	+@tests/check.sh asan
@@ -214,7 +236,7 @@ lint: build/packages-lint build/gen/statements.h
 	+@$(MAKE) --no-print-directory WERROR=1 $(analyzer_variant) objects
 	tests/lint.sh
 
-c_files = $(wildcard $(foreach room,$(rooms) schema tests/unit tests/fuzz,$(room)/*.[ch]))
+c_files = $(wildcard $(foreach room,$(rooms) schema tests/unit tests/fuzz tests/bench,$(room)/*.[ch]))
 format: build/packages-format
 	clang-format -i $(c_files)
 
@@ -244,7 +266,7 @@ put_programs = @mkdir -p "$(DESTDIR)$(2)" && install -m 755 $(1) "$(DESTDIR)$(2)
 install: all
 	$(call put_programs,$(BUILD)/mailmill-receiver $(BUILD)/mailmill-processor,$(sbindir))
 	$(call put_programs,$(BUILD)/mailmill,$(bindir))
-	$(call put_programs,$(BUILD)/mailmill-mime,$(libexecdir))
+	$(call put_programs,$(BUILD)/mailmill-mime $(BUILD)/mailmill-tls,$(libexecdir))
 	$(call put_programs,$(handler_files),$(libexecdir)/handlers)
 	$(call put,systemd/mailmill-processor.service,$(unitdir),mailmill-processor.service)
 	$(call put,systemd/mailmill.sysusers,$(sysusersdir),mailmill.conf)
@@ -256,6 +278,7 @@ install: all
 uninstall:
 	rm -f "$(DESTDIR)$(sbindir)/mailmill-receiver" "$(DESTDIR)$(sbindir)/mailmill-processor" \
 		"$(DESTDIR)$(bindir)/mailmill" "$(DESTDIR)$(libexecdir)/mailmill-mime" \
+		"$(DESTDIR)$(libexecdir)/mailmill-tls" \
 		$(foreach handler,$(handlers),"$(DESTDIR)$(libexecdir)/handlers/$(handler)") \
 		"$(DESTDIR)$(unitdir)/mailmill-processor.service" "$(DESTDIR)$(sysusersdir)/mailmill.conf" \
 		"$(DESTDIR)$(tmpfilesdir)/mailmill.conf" "$(DESTDIR)$(docdir)/mailmill.conf.sample"
@@ -271,6 +294,7 @@ help:
 	@echo "make demo       mail a question to the 8-ball on this machine and show the answer (KEEP=1: leave it running)"
 	@echo "make demo-stop  stop what make demo KEEP=1 left running"
 	@echo "make check      every test (STEPS=\"unit smtp\" runs some; tests/check.sh names them)"
+	@echo "make bench      the receiver beside Postfix and OpenSMTPD, in figures (QUICK=1: shorter; the two need root)"
 	@echo "make asan       the unit tests under ASan and UBSan"
 	@echo "make fuzz       the fuzz targets for FUZZ_SECONDS=60 each"
 	@echo "make lint       gcc -fanalyzer, clang-tidy, cppcheck, shellcheck"

@@ -201,6 +201,8 @@ void config_free(struct config *config)
     free(config->user);
     free(config->log_file);
     config_list_free(config->sendmail);
+    free(config->certificate);
+    free(config->key);
     *config = (struct config){0};
 }
 

@@ -33,7 +33,7 @@
 
 enum {
     CONFIG_NAME_MAX = 64,      /* bytes in a handler's name: letters, digits, - and _ */
-    CONFIG_KEY_COUNT = 27,     /* rows of the table of keys */
+    CONFIG_KEY_COUNT = 34,     /* rows of the table of keys */
     CONFIG_ERRORS_MAX = 100,   /* mistakes that are reported of one file */
     CONFIG_FILE_MAX = 1 << 20, /* bytes of a file */
 };
@@ -87,9 +87,16 @@ struct config {
     char *user;      /* the account the processor, and handlers without a `user`, run as when it is started by root */
     char *log_file;  /* NULL: syslog (receiver), standard error (processor) */
     char **sendmail; /* NULL-terminated argument list */
+    char *certificate; /* PEM files for STARTTLS: both or neither */
+    char *key;
     enum config_unknown unknown;
     uint64_t max_message_size; /* bytes, as sent: CRLF line ends counted, dot-stuffing not */
+    uint64_t max_header_size;  /* of that, all before the first empty line */
     unsigned max_recipients;
+    unsigned max_errors;        /* refused commands since the last message accepted */
+    unsigned max_commands;      /* of one session */
+    uint64_t min_body_rate;     /* bytes a second; 0: no limit */
+    int64_t greet_delay_ms;     /* in which a client must not speak; 0: none */
     int64_t command_timeout_ms; /* longest wait for a command or a block of a body */
     int64_t session_timeout_ms; /* longest session */
     unsigned max_runs;          /* handlers running at once, all told */

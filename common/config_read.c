@@ -292,6 +292,21 @@ static void find_programs(const struct reading *reading, struct config_route *ro
     }
 }
 
+/* Half of what STARTTLS needs would be no STARTTLS, without a word. */
+static void check_certificate(const struct reading *reading)
+{
+    const unsigned *lines = reading->config->lines;
+    unsigned certificate = config_line(lines, "", "certificate");
+    unsigned key = config_line(lines, "", "key");
+
+    if (certificate != 0 && key == 0)
+        config_error(reading->errors, reading->config->path, certificate,
+                     "certificate: its private key is missing; write key = \"FILE\"");
+    if (key != 0 && certificate == 0)
+        config_error(reading->errors, reading->config->path, key,
+                     "key: its certificate is missing; write certificate = \"FILE\"");
+}
+
 static void read_tree(const struct reading *reading, cfg_t *tree)
 {
     struct config *config = reading->config;
@@ -299,6 +314,7 @@ static void read_tree(const struct reading *reading, cfg_t *tree)
 
     memcpy(config->lines, reading->scan->sections[0].lines, sizeof config->lines);
     read_values(reading, "", tree, config->lines, config);
+    check_certificate(reading);
     config->routes = count == 0 ? NULL : calloc(count, sizeof *config->routes);
     if (config->routes == NULL && count > 0) {
         config_error(reading->errors, config->path, 0, "out of memory");

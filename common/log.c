@@ -38,8 +38,7 @@ enum { LOG_FLAGS = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, LOG_MODE = 0660 };
 /* A new file where only root may make one. Nothing that is there is touched, and no link can lead elsewhere. */
 static int make_file(const char *file)
 {
-    struct open_how how = {
-        .flags = (unsigned)(LOG_FLAGS | O_EXCL), .mode = LOG_MODE, .resolve = RESOLVE_NO_SYMLINKS};
+    struct open_how how = {.flags = (unsigned)(LOG_FLAGS | O_EXCL), .mode = LOG_MODE, .resolve = RESOLVE_NO_SYMLINKS};
     int fd = (int)syscall(SYS_openat2, AT_FDCWD, file, &how, sizeof how);
 
     if (fd >= 0 && fchown(fd, destination.uid, destination.gid) == 0)

@@ -52,8 +52,8 @@ __attribute__((warn_unused_result)) int spool_commit(const struct spool *spool, 
 void spool_discard(const struct spool *spool, const char *id);
 
 /*
- * Removes files in tmp/ that nobody has written to for SPOOL_TMP_MS: a session that would still finish one is long over.
- * Gives how many; -1: some could not be.
+ * Removes files in tmp/ that nobody has written to for SPOOL_TMP_MS: a session that would still finish one is long
+ * over. Gives how many; -1: some could not be.
  */
 __attribute__((warn_unused_result)) int spool_clear_tmp(const struct spool *spool, int64_t now_ms, struct err *err);
 

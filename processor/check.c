@@ -5,10 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "common/sandbox.h"
 #include "processor/account.h"
 #include "processor/check_rights.h"
+#include "processor/check_tls.h"
+
+#define RECEIVER_ACCOUNT "mailmill-rx" /* systemd/mailmill.sysusers */
 
 struct check {
     const struct config *config;
@@ -274,6 +278,40 @@ static void check_folders(struct check *check)
     free(index_folder);
 }
 
+/* ---- STARTTLS ---- */
+
+/* Who will read the key: the receiver's account as it is installed. Where there is none, it runs as we do. */
+static void find_receiver(const struct check *check, struct account *account)
+{
+    struct err err = {0};
+
+    if (check->own.uid != 0 || account_find(account, RECEIVER_ACCOUNT, &err) != 0)
+        *account = check->own;
+}
+
+static void check_certificate(const struct check *check)
+{
+    const struct config *config = check->config;
+    unsigned line = config_line(config->lines, "", "certificate");
+    unsigned key_line = config_line(config->lines, "", "key");
+    struct account account;
+    struct stat status;
+    struct err err = {0};
+
+    if (config->certificate == NULL)
+        return;
+    find_receiver(check, &account);
+    if (check_rights(&account, config->certificate, CHECK_READ, &err) != 0)
+        config_error(check->errors, config->path, line, "certificate: %s", err.text);
+    else if (check_rights(&account, config->key, CHECK_READ, &err) != 0)
+        config_error(check->errors, config->path, key_line, "key: %s", err.text);
+    else if (check_tls(config->certificate, config->key, &err) != 0)
+        config_error(check->errors, config->path, line, "certificate: %s", err.text);
+    if (stat(config->key, &status) == 0 && S_ISREG(status.st_mode) && (status.st_mode & S_IROTH) != 0)
+        config_error(check->warnings, config->path, key_line,
+                     "key: everybody on this machine may read %.160s; chmod o-r it", config->key);
+}
+
 /* ---- the machine ---- */
 
 static void check_machine(const struct check *check)
@@ -304,6 +342,8 @@ static int check_all(struct check *check)
     check_folders(check);
     check_handlers(check);
     check_machine(check);
+    if (check->programs == check->errors) /* to the processor the receiver's key is nothing, and need not be open */
+        check_certificate(check);
     return check->errors->count == before ? 0 : -1;
 }
 

@@ -25,6 +25,7 @@ struct need {
 
 static const struct need needs[] = {
     [CHECK_EXECUTE] = {S_IFREG, EXECUTE, ST_NOEXEC, "a regular file; name a program", "execute", "chmod a+rx"},
+    [CHECK_READ] = {S_IFREG, READ, 0, "a regular file", "read", "chgrp or chmod"},
     [CHECK_MODIFY] = {S_IFREG, READ | WRITE, ST_RDONLY, "a regular file", "read and write", "chown or chmod"},
     [CHECK_APPEND] = {0, WRITE, ST_RDONLY, "a file", "write", "chown or chmod"},
     [CHECK_FILL] = {S_IFDIR, WRITE | EXECUTE, ST_RDONLY, "a folder", "write in", "chown or chmod"},
@@ -136,8 +137,8 @@ int check_trust(const char *path, struct err *err)
 
     if (stat(path, &status) != 0)
         return 0;
-    if (status.st_uid == 0 && ((status.st_mode & (S_IWGRP | S_IWOTH)) == 0 ||
-                               (S_ISDIR(status.st_mode) && (status.st_mode & S_ISVTX) != 0)))
+    if (status.st_uid == 0 &&
+        ((status.st_mode & (S_IWGRP | S_IWOTH)) == 0 || (S_ISDIR(status.st_mode) && (status.st_mode & S_ISVTX) != 0)))
         return 0;
     owner = getpwuid(status.st_uid);
     return err_set(err, ERR_PERMANENT, "others than root may change %.160s (owner %s, mode %04o)", path,

@@ -12,6 +12,7 @@
 
 enum check_need {
     CHECK_EXECUTE, /* a program: a regular file, executable */
+    CHECK_READ,    /* a regular file */
     CHECK_MODIFY,  /* a regular file: read and write it */
     CHECK_APPEND,  /* a file of any kind: write it */
     CHECK_FILL,    /* a folder: make and remove files in it */

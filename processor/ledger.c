@@ -336,8 +336,7 @@ int ledger_replies(struct index *index, const char *address, int64_t now_ms, uns
     char key[ADDRESS_SIZE];
     struct query query;
 
-    if (reply_key(address, key, err) != 0 ||
-        query_start(&query, index, STATEMENT_DELIVERY_REPLIES_SINCE, err) != 0)
+    if (reply_key(address, key, err) != 0 || query_start(&query, index, STATEMENT_DELIVERY_REPLIES_SINCE, err) != 0)
         return -1;
     query_text(&query, ":key", span_text(key));
     query_number(&query, ":since", now_ms - LEDGER_REPLY_WINDOW_MS);

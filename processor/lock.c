@@ -50,9 +50,10 @@ static int wait_for_lock(int fd, const char *path, struct err *err)
             return err_set(err, ERR_PERMANENT, "another mailmill-processor (process %d) works on the spool %s",
                            (int)holder, path);
         if (clock_monotonic_ms() >= deadline_ms)
-            return err_set(err, ERR_TEMPORARY,
-                           "what an earlier mailmill-processor (process %d) started on the spool %s has not ended yet",
-                           (int)holder, path);
+            return err_set(
+                err, ERR_TEMPORARY,
+                "what an earlier mailmill-processor (process %d) started on the spool %s has not ended yet",
+                (int)holder, path);
         (void)nanosleep(&pause, NULL);
     }
     return 0;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/frame.h"
+#include "common/program.h"
 
 #define PROGRAM_NAME "mailmill-mime"
 
@@ -93,22 +94,7 @@ int message_take_reply(struct frame_reader *reader, struct message_reply *reply,
 
 int message_program_path(char *path, size_t size, struct err *err)
 {
-    struct buf text = buf_over(path, size);
-    char self[1024];
-    ssize_t length = readlink("/proc/self/exe", self, sizeof self);
-
-    for (; length > 0 && self[length - 1] != '/'; length--)
-        ;
-    if (length > 0)
-        buf_put(&text, (struct span){self, (size_t)length});
-    buf_put_text(&text, PROGRAM_NAME);
-    if (length <= 0 || text.overflowed || access(path, X_OK) != 0) {
-        text = buf_over(path, size);
-        buf_put_text(&text, MAILMILL_LIBEXECDIR "/" PROGRAM_NAME);
-    }
-    if (text.overflowed)
-        return err_set(err, ERR_BUG, "the path of " PROGRAM_NAME " has more than %zu bytes", size);
-    return access(path, X_OK) == 0 ? 0 : err_system(err, "%s", path);
+    return program_find(PROGRAM_NAME, path, size, err);
 }
 
 /* posix_spawn() and what it wants prepared give an error number, 0 for none. */

@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 /*
- * The receiver renames files in; a person may copy one; IN_ATTRIB of the folder itself is the operator's touch. Of its
- * own end a folder that someone has open, as we do, does not tell; the one above it does.
+ * The receiver renames files in; a person may copy one; IN_ATTRIB of the folder itself is the operator's touch. Of
+ * its own end a folder that someone has open, as we do, does not tell; the one above it does.
  */
 static int watch_both(const struct watch *watch, const char *root, const char *path)
 {

@@ -20,6 +20,8 @@ static const struct verb_row verbs[VERB_COUNT] = {
     [VERB_MAIL] = {"MAIL", ARGUMENT_REQUIRED, REPLY_MAIL_SYNTAX, COMMAND_LONG_LINE_MAX},
     [VERB_RCPT] = {"RCPT", ARGUMENT_REQUIRED, REPLY_RCPT_SYNTAX, COMMAND_LONG_LINE_MAX},
     [VERB_DATA] = {"DATA", ARGUMENT_NONE, REPLY_NONE, COMMAND_LINE_MAX},
+    [VERB_BDAT] = {"BDAT", ARGUMENT_REQUIRED, REPLY_BAD_CHUNK, COMMAND_LINE_MAX},
+    [VERB_STARTTLS] = {"STARTTLS", ARGUMENT_NONE, REPLY_NONE, COMMAND_LINE_MAX},
     [VERB_RSET] = {"RSET", ARGUMENT_NONE, REPLY_NONE, COMMAND_LINE_MAX},
     [VERB_NOOP] = {"NOOP", ARGUMENT_OPTIONAL, REPLY_NONE, COMMAND_LINE_MAX},
     [VERB_VRFY] = {"VRFY", ARGUMENT_REQUIRED, REPLY_NEEDS_ARGUMENT, COMMAND_LINE_MAX},
@@ -41,11 +43,9 @@ static const struct {
     {"SOML", REPLY_NOT_IMPLEMENTED, false},
     {"SAML", REPLY_NOT_IMPLEMENTED, false},
     {"AUTH", REPLY_NOT_IMPLEMENTED, false},
-    {"STARTTLS", REPLY_NOT_IMPLEMENTED, false},
     {"PROXY", REPLY_NOT_IMPLEMENTED, false},
     {"XCLIENT", REPLY_NOT_IMPLEMENTED, false},
     {"XFORWARD", REPLY_NOT_IMPLEMENTED, false},
-    {"BDAT", REPLY_NO_BDAT, true}, /* the octets that follow it are somebody's text, not commands */
     {"GET", REPLY_NOT_HTTP, true}, /* a browser was made to speak to us: its body may look like commands */
     {"POST", REPLY_NOT_HTTP, true},
     {"PUT", REPLY_NOT_HTTP, true},
@@ -65,9 +65,9 @@ static void add_bytes(struct command_line *line, struct span bytes)
         return;
     line->ends_in_cr = bytes.data[bytes.size - 1] == '\r';
     /* The LF is not kept, but counts. */
-    if (line->too_long || bytes.size >= sizeof line->bytes - line->size) {
+    if (bytes.size >= sizeof line->bytes - line->size) {
         line->too_long = true;
-        return;
+        bytes.size = sizeof line->bytes - line->size - 1;
     }
     memcpy(line->bytes + line->size, bytes.data, bytes.size);
     line->size += bytes.size;
@@ -80,9 +80,11 @@ static enum command_line_status end_line(struct command_line *line, struct span 
     bool too_long = line->too_long;
 
     line->refused = !line->ends_in_cr;
+    if (answered && !line->ends_in_cr)
+        return COMMAND_LINE_PART;
+    *text = (struct span){line->bytes, too_long || !line->ends_in_cr ? line->size : line->size - 1};
     if (!line->ends_in_cr)
-        return answered ? COMMAND_LINE_PART : COMMAND_LINE_BARE_LF;
-    *text = (struct span){line->bytes, too_long ? 0 : line->size - 1};
+        return COMMAND_LINE_BARE_LF;
     line->size = 0;
     line->ends_in_cr = false;
     line->too_long = false;
@@ -180,6 +182,11 @@ struct command command_read(struct span line)
     return command;
 }
 
+bool command_brings_octets(struct span line)
+{
+    return find_verb(take_word(&line)) == VERB_BDAT;
+}
+
 /* ---- parameters of MAIL ---- */
 
 static enum reply set_size(struct mail_arguments *mail, struct span value)
@@ -207,12 +214,21 @@ static enum reply set_body(struct mail_arguments *mail, struct span value)
     return REPLY_NONE;
 }
 
+static enum reply set_utf8(struct mail_arguments *mail, struct span value)
+{
+    if (mail->utf8)
+        return REPLY_REPEATED_PARAMETER;
+    mail->utf8 = true;
+    return value.size == 0 ? REPLY_NONE : REPLY_BAD_PARAMETER;
+}
+
 static const struct {
     const char *keyword;
     enum reply (*set)(struct mail_arguments *mail, struct span value);
 } parameters[] = {
-    {"SIZE", set_size}, /* RFC 1870 */
-    {"BODY", set_body}, /* RFC 6152 */
+    {"SIZE", set_size},     /* RFC 1870 */
+    {"BODY", set_body},     /* RFC 6152 */
+    {"SMTPUTF8", set_utf8}, /* RFC 6531 */
 };
 
 /* esmtp-keyword, RFC 5321, section 4.1.2. */
@@ -263,41 +279,57 @@ struct path_replies {
 static const struct path_replies mail_path = {"FROM:", REPLY_MAIL_SYNTAX, REPLY_BAD_SENDER, PATH_REVERSE};
 static const struct path_replies rcpt_path = {"TO:", REPLY_RCPT_SYNTAX, REPLY_BAD_RECIPIENT, PATH_FORWARD};
 
-/* Takes "FROM:<path>" or "TO:<path>" off the front; a space before the path is wrong but common. */
-static enum reply read_path(struct span *argument, const struct path_replies *replies, struct address *address)
+/* Takes "FROM:<path>" or "TO:<path>" off the front; a space before the path is wrong but common. `is_ascii` is told
+ * of the path. */
+static enum reply read_path(struct span *argument, const struct path_replies *replies, struct address *address,
+                            bool *is_ascii)
 {
     struct span start = span_text(replies->start);
     struct span rest;
+    enum path_status status;
 
     if (!span_starts_nocase(*argument, start))
         return replies->no_start;
     rest = span_trim(span_slice(*argument, start.size, argument->size));
-    switch (path_parse(&rest, replies->kind, address)) {
-    case PATH_SYNTAX:
+    status = path_parse(&rest, replies->kind, address);
+    if (status == PATH_SYNTAX || (rest.size > 0 && rest.data[0] != ' ' && rest.data[0] != '\t'))
         return replies->malformed;
-    case PATH_NOT_ASCII:
-        return REPLY_NOT_ASCII;
-    case PATH_OK:
-        break;
-    }
-    if (rest.size > 0 && rest.data[0] != ' ' && rest.data[0] != '\t')
-        return replies->malformed;
+    *is_ascii = status == PATH_OK;
     *argument = rest;
     return REPLY_NONE;
 }
 
 enum reply command_parse_mail(struct span argument, struct mail_arguments *mail)
 {
+    bool is_ascii = true;
     enum reply refusal;
 
     *mail = (struct mail_arguments){0};
-    refusal = read_path(&argument, &mail_path, &mail->sender);
-    return refusal != REPLY_NONE ? refusal : read_parameters(argument, mail);
+    refusal = read_path(&argument, &mail_path, &mail->sender, &is_ascii);
+    if (refusal == REPLY_NONE)
+        refusal = read_parameters(argument, mail);
+    return refusal == REPLY_NONE && !is_ascii && !mail->utf8 ? REPLY_NOT_ASCII : refusal;
 }
 
-enum reply command_parse_rcpt(struct span argument, struct address *recipient)
+enum reply command_parse_rcpt(struct span argument, bool utf8, struct address *recipient)
 {
-    enum reply refusal = read_path(&argument, &rcpt_path, recipient);
+    bool is_ascii = true;
+    enum reply refusal = read_path(&argument, &rcpt_path, recipient, &is_ascii);
 
-    return refusal != REPLY_NONE ? refusal : read_parameters(argument, NULL);
+    if (refusal == REPLY_NONE)
+        refusal = read_parameters(argument, NULL);
+    return refusal == REPLY_NONE && !is_ascii && !utf8 ? REPLY_NOT_ASCII : refusal;
+}
+
+enum reply command_parse_bdat(struct span argument, struct chunk_arguments *chunk)
+{
+    unsigned long long size;
+
+    *chunk = (struct chunk_arguments){0};
+    if (span_number(take_word(&argument), UINT64_MAX, &size) != 0)
+        return REPLY_BAD_CHUNK;
+    argument = span_trim(argument);
+    chunk->size_bytes = size;
+    chunk->is_last = span_equal_nocase(argument, span_text("LAST"));
+    return argument.size == 0 || chunk->is_last ? REPLY_NONE : REPLY_BAD_CHUNK;
 }

@@ -5,8 +5,8 @@
  *     switch (command_take_line(&line, &input, &text)) {
  *     case COMMAND_LINE_PART:     `input` is used up
  *     case COMMAND_LINE_WHOLE:    `text` is a line without its CRLF, borrowed until the next is taken
- *     case COMMAND_LINE_TOO_LONG: such a line has ended
- *     case COMMAND_LINE_BARE_LF:  an LF stands by itself in this line
+ *     case COMMAND_LINE_TOO_LONG: such a line has ended; `text` is its beginning
+ *     case COMMAND_LINE_BARE_LF:  an LF stands by itself in this line; `text` is what stands before it
  *     }
  *     struct command command = command_read(text);
  *     if (command.refusal != REPLY_NONE) ...                refused whatever the state
@@ -44,6 +44,8 @@ enum verb {
     VERB_MAIL,
     VERB_RCPT,
     VERB_DATA,
+    VERB_BDAT,
+    VERB_STARTTLS,
     VERB_RSET,
     VERB_NOOP,
     VERB_VRFY,
@@ -68,6 +70,13 @@ struct mail_arguments {
     uint64_t size_bytes; /* as declared; 0 without SIZE */
     bool has_body;
     enum body_type body;
+    bool utf8; /* SMTPUTF8: this transaction's addresses may be other than ASCII */
+};
+
+/* What BDAT said. */
+struct chunk_arguments {
+    uint64_t size_bytes;
+    bool is_last;
 };
 
 enum command_line_status {
@@ -86,15 +95,21 @@ struct command_line {
     char bytes[COMMAND_LONG_LINE_MAX];
 };
 
-/* Takes bytes from the front of `input`, at most to the end of a line. `text` is of use with COMMAND_LINE_WHOLE only.
+/* Takes bytes from the front of `input`, at most to the end of a line. `text` is left alone with COMMAND_LINE_PART.
  */
 enum command_line_status command_take_line(struct command_line *line, struct span *input, struct span *text);
 
 /* Reads a line; never fails. */
 struct command command_read(struct span line);
 
+/* Whether a line that begins so is followed by octets which are no commands: where they end can't be known when the
+ * line is not good. */
+bool command_brings_octets(struct span line);
+
 /* Each gives REPLY_NONE when the argument is well-formed, or the reply that refuses it. */
 enum reply command_parse_mail(struct span argument, struct mail_arguments *mail);
-enum reply command_parse_rcpt(struct span argument, struct address *recipient);
+enum reply command_parse_bdat(struct span argument, struct chunk_arguments *chunk);
+/* `utf8`: MAIL has said SMTPUTF8. */
+enum reply command_parse_rcpt(struct span argument, bool utf8, struct address *recipient);
 
 #endif

@@ -1,5 +1,6 @@
 #include "receiver/content.h"
 
+#include <assert.h>
 #include <string.h>
 
 static const char received[] = "received:";
@@ -10,11 +11,12 @@ enum {
                      again */
 };
 
-void content_start(struct content *content, uint64_t max_size_bytes)
+void content_start(struct content *content, enum content_form form, const struct content_limits *limits)
 {
     content->verdict = CONTENT_GOOD;
-    content->place = CONTENT_LINE_START; /* the CRLF that ended DATA itself */
-    content->max_size_bytes = max_size_bytes;
+    content->place = CONTENT_LINE_START; /* the CRLF that ended the command itself */
+    content->form = form;
+    content->limits = *limits;
     content->size_bytes = 0;
     content->in_header = true;
     content->line_is_empty = true;
@@ -40,8 +42,13 @@ void content_discard(struct content *content)
 
 static void count_octets(struct content *content, size_t count)
 {
+    const struct content_limits *limits = &content->limits;
+
     content->size_bytes += count;
-    if (content->size_bytes > content->max_size_bytes)
+    /* Of the two, the one that was gone beyond first, however many octets came at once. */
+    if (content->in_header && content->size_bytes > limits->header_bytes && limits->header_bytes < limits->size_bytes)
+        find_fault(content, CONTENT_HEADER_TOO_BIG);
+    if (content->size_bytes > limits->size_bytes)
         find_fault(content, CONTENT_TOO_BIG);
 }
 
@@ -68,6 +75,10 @@ static size_t take_text(struct content *content, struct span text)
 {
     if (content->verdict == CONTENT_GOOD)
         text = span_slice(text, 0, CONTENT_AREA_SIZE - content->used);
+    /* One by one while a field's name may end in them: which of two faults comes first is then the same for all cuts.
+     */
+    if (content->in_header && content->field_matched < sizeof received - 1)
+        text = span_slice(text, 0, 1);
     content->line_is_empty = false;
     count_octets(content, text.size);
     if (content->in_header)
@@ -124,8 +135,8 @@ static size_t read_front(struct content *content, struct span input)
 
     switch (content->place) {
     case CONTENT_LINE_START:
-        content->place = byte == '.' ? CONTENT_DOT : CONTENT_TEXT;
-        return byte == '.';
+        content->place = byte == '.' && content->form == CONTENT_DOTTED ? CONTENT_DOT : CONTENT_TEXT;
+        return content->place == CONTENT_DOT;
     case CONTENT_DOT: /* either the end, or a dot that was put there and is left out */
         content->place = byte == '\r' ? CONTENT_DOT_CR : CONTENT_TEXT;
         return byte == '\r';
@@ -160,6 +171,16 @@ enum content_status content_read(struct content *content, struct span *input)
         *input = span_slice(*input, read_front(content, *input), input->size);
     }
     return CONTENT_END;
+}
+
+void content_end(struct content *content)
+{
+    assert(content->used < CONTENT_AREA_SIZE); /* else the status was CONTENT_FULL */
+    if (content->place == CONTENT_CR)
+        find_fault(content, CONTENT_BARE_LINE_END);
+    else if (!content->line_is_empty)
+        end_line(content);
+    content->place = CONTENT_ENDED;
 }
 
 struct span content_bytes(const struct content *content)

@@ -24,6 +24,7 @@
 #include "common/sandbox.h"
 #include "receiver/reply.h"
 #include "receiver/session.h"
+#include "receiver/starttls.h"
 #include "receiver/writer.h"
 
 static const char help[] =
@@ -172,7 +173,8 @@ static int become_writer(struct writer *writer, pid_t session)
 static int part_in_two(const struct config *config, struct err *err)
 {
     struct sandbox_profile profile = session_profile(config);
-    struct writer writer = {.config = config};
+    bool offers_tls = starttls_is_offered(config);
+    struct writer writer = {.config = config, .starttls = {offers_tls ? config : NULL, -1}};
     struct sandbox sandbox;
     int ends[2];
     pid_t child;
@@ -186,7 +188,7 @@ static int part_in_two(const struct config *config, struct err *err)
     if (child < 0)
         return err_system(err, "fork");
     if (child == 0)
-        _exit(session_run(&(struct session){config, STDIN_FILENO, STDOUT_FILENO, ends[1]}, &sandbox));
+        _exit(session_run(&(struct session){config, STDIN_FILENO, STDOUT_FILENO, ends[1], offers_tls}, &sandbox));
     (void)close(ends[1]);
     sandbox_free(&sandbox);
     return become_writer(&writer, child);

@@ -8,7 +8,7 @@ static bool is_ascii(char byte)
     return (unsigned char)byte < 0x80;
 }
 
-/* RFC 5321, section 4.1.2. What is not ASCII passes here, so that the one who sent it hears what is wrong with it. */
+/* RFC 5321, section 4.1.2, and RFC 6531, section 3.3: what is not ASCII must be UTF-8, which address_build judges. */
 static bool is_atext(char byte)
 {
     return !is_ascii(byte) || (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
@@ -123,26 +123,28 @@ static bool take_path(struct span *text, enum path_kind kind, struct address *ad
            take_byte(text, '>');
 }
 
+static bool all_ascii(struct span text)
+{
+    for (size_t i = 0; i < text.size; i++)
+        if (!is_ascii(text.data[i]))
+            return false;
+    return true;
+}
+
 enum path_status path_parse(struct span *text, enum path_kind kind, struct address *address)
 {
-    enum path_status status = PATH_OK;
     struct span rest = *text;
-    size_t size;
+    bool is_path;
+    struct span path;
 
     *address = (struct address){0};
-    if (!take_path(&rest, kind, address)) {
+    is_path = take_path(&rest, kind, address);
+    path = span_slice(*text, 0, text->size - rest.size);
+    /* The address is valid UTF-8 already, but an escape may stand in the middle of a character. */
+    if (!is_path || path.size > PATH_MAX_SIZE || !span_is_utf8(path)) {
         *address = (struct address){0};
         return PATH_SYNTAX;
     }
-    size = text->size - rest.size;
-    for (size_t i = 0; i < size; i++)
-        if (!is_ascii(text->data[i]))
-            status = PATH_NOT_ASCII;
-    if (size > PATH_MAX_SIZE)
-        status = PATH_SYNTAX;
-    if (status == PATH_OK)
-        *text = rest;
-    else
-        *address = (struct address){0};
-    return status;
+    *text = rest;
+    return all_ascii(path) ? PATH_OK : PATH_UTF8;
 }

@@ -22,14 +22,14 @@ enum path_kind {
 };
 
 enum path_status {
-    PATH_OK,
-    PATH_SYNTAX,    /* not a path, or longer than one may be */
-    PATH_NOT_ASCII, /* non-ASCII bytes, which take SMTPUTF8 */
+    PATH_OK,     /* and all of it is ASCII, a source route included */
+    PATH_UTF8,   /* read as well, but it is for those who may use SMTPUTF8 only (RFC 6531) */
+    PATH_SYNTAX, /* not a path, or longer than one may be, or not valid UTF-8 */
 };
 
 /*
- * Reads a path from the front of `text` and leaves what follows it there. On any status but PATH_OK, `text` is
- * untouched and `address` empty.
+ * Reads a path from the front of `text` and leaves what follows it there. With PATH_SYNTAX, `text` is untouched and
+ * `address` empty.
  */
 enum path_status path_parse(struct span *text, enum path_kind kind, struct address *address);
 

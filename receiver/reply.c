@@ -17,20 +17,27 @@ static const struct reply_row replies[REPLY_COUNT] = {
     [REPLY_SENDER_OK] = {250, "2.1.0", "sender ok", NULL},
     [REPLY_RECIPIENT_OK] = {250, "2.1.5", "recipient ok", NULL},
     [REPLY_START_MAIL] = {354, NULL, "send the message, then a line with a dot alone", NULL},
+    [REPLY_CHUNK_OK] = {250, "2.0.0", "chunk taken", NULL},
+    [REPLY_START_TLS] = {220, "2.0.0", "go ahead with TLS", NULL},
     [REPLY_ACCEPTED] = {250, "2.0.0", "accepted as ", ""},
     [REPLY_DROPPED] = {250, "2.0.0", "accepted", NULL},
     [REPLY_RESET] = {250, "2.0.0", "transaction cleared", NULL},
     [REPLY_NOOP] = {250, "2.0.0", "ok", NULL},
     [REPLY_VRFY] = {252, "2.0.0", "addresses are not verified here, send the message", NULL},
-    [REPLY_HELP] = {214, "2.0.0", "HELO EHLO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT, see RFC 5321", NULL},
+    [REPLY_HELP] = {214, "2.0.0", "HELO EHLO STARTTLS MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT, see RFC 5321",
+                    NULL},
     [REPLY_GOODBYE] = {221, "2.0.0", "", " closing"},
 
     [REPLY_TIMEOUT] = {421, "4.4.2", "", " waited too long, closing"},
     [REPLY_SHUTDOWN] = {421, "4.3.2", "", " is shutting down, try again later"},
     [REPLY_UNAVAILABLE] = {421, "4.3.0", "", " takes no mail now, try again later"},
+    [REPLY_TOO_SLOW] = {421, "4.4.2", "", " the message comes too slowly, closing"},
     [REPLY_TOO_MANY_ERRORS] = {421, "4.7.0", "", " too many errors, closing"},
+    [REPLY_TOO_MANY_COMMANDS] = {421, "4.7.0", "", " too many commands in one session, closing"},
+    [REPLY_OUT_OF_STEP] = {421, "4.5.0", "", " cannot tell where these octets end, closing"},
     [REPLY_NOT_HTTP] = {421, "4.7.0", "this is SMTP, not HTTP, closing", NULL},
 
+    [REPLY_NO_TLS] = {454, "4.7.0", "TLS is not available now, go on without or try again later", NULL},
     [REPLY_TEMPORARY_FAILURE] = {451, "4.3.0", "the message could not be stored, try again later", NULL},
     [REPLY_NO_RESOURCES] = {451, "4.3.2", "too busy to take the message, try again later", NULL},
     [REPLY_DISK_FULL] = {452, "4.3.1", "no space left for the message, try again later", NULL},
@@ -41,7 +48,6 @@ static const struct reply_row replies[REPLY_COUNT] = {
     [REPLY_BARE_LF] = {500, "5.5.2", "lines must end with CR LF, this one has an LF by itself", NULL},
     [REPLY_CONTROL_BYTE] = {500, "5.5.2", "control characters are not allowed in commands", NULL},
     [REPLY_NOT_IMPLEMENTED] = {502, "5.5.1", "command not implemented", NULL},
-    [REPLY_NO_BDAT] = {502, "5.5.1", "BDAT is not offered here, closing", NULL},
     [REPLY_BAD_HELO] = {501, NULL, "a host name or an address in brackets must follow", NULL},
     [REPLY_NO_ARGUMENT] = {501, "5.5.4", "nothing may follow this command", NULL},
     [REPLY_NEEDS_ARGUMENT] = {501, "5.5.4", "something must follow this command", NULL},
@@ -49,7 +55,8 @@ static const struct reply_row replies[REPLY_COUNT] = {
     [REPLY_RCPT_SYNTAX] = {501, "5.5.4", "syntax: RCPT TO:<address>", NULL},
     [REPLY_BAD_SENDER] = {501, "5.1.7", "the sender is not a well-formed address in angle brackets", NULL},
     [REPLY_BAD_RECIPIENT] = {501, "5.1.3", "the recipient is not a well-formed address in angle brackets", NULL},
-    [REPLY_NOT_ASCII] = {553, "5.6.7", "addresses must be ASCII here", NULL},
+    [REPLY_NOT_ASCII] = {553, "5.6.7", "an address that is not ASCII takes SMTPUTF8", NULL},
+    [REPLY_BAD_CHUNK] = {501, "5.5.4", "syntax: BDAT octets, or BDAT octets LAST", NULL},
     [REPLY_BAD_SIZE] = {501, "5.5.4", "SIZE must be a number of octets", NULL},
     [REPLY_BAD_BODY] = {501, "5.5.4", "BODY must be 7BIT or 8BITMIME", NULL},
     [REPLY_REPEATED_PARAMETER] = {501, "5.5.4", "a parameter is given twice", NULL},
@@ -60,9 +67,14 @@ static const struct reply_row replies[REPLY_COUNT] = {
     [REPLY_NEEDS_MAIL] = {503, "5.5.1", "say MAIL first", NULL},
     [REPLY_NEEDS_RECIPIENT] = {503, "5.5.1", "say RCPT first", NULL},
     [REPLY_NO_VALID_RECIPIENT] = {554, "5.5.1", "no valid recipients", NULL},
+    [REPLY_CHUNKS_BEGUN] = {503, "5.5.1", "BDAT has begun: finish with LAST, or say RSET", NULL},
+    [REPLY_CHUNK_AFTER_FAILURE] = {503, "5.5.1", "BDAT has failed already: begin with MAIL again", NULL},
+    [REPLY_SECURED_ALREADY] = {503, "5.5.1", "TLS is active already", NULL},
+    [REPLY_TOO_EARLY] = {554, "5.5.1", "", " wait for the greeting before you speak, closing"},
     [REPLY_UNKNOWN_USER] = {550, "5.1.1", "<", ">: no such address here"},
     [REPLY_NO_RELAY] = {550, "5.7.1", "<", ">: relaying denied"},
     [REPLY_TOO_BIG] = {552, "5.3.4", "the message is larger than is allowed here", NULL},
+    [REPLY_HEADER_TOO_BIG] = {552, "5.3.4", "the header of the message is larger than is allowed here", NULL},
     [REPLY_BARE_LINE_END] = {550, "5.6.0", "the message has a CR or LF by itself; lines must end with CR LF", NULL},
     [REPLY_LOOP] = {554, "5.4.6", "too many Received fields: the message goes round in a loop", NULL},
     [REPLY_REFUSED] = {554, "5.7.0", "the message is refused", NULL},
@@ -91,7 +103,7 @@ static const struct {
 };
 
 /* What the EHLO reply offers besides SIZE. */
-static const char *const extensions[] = {"PIPELINING", "8BITMIME", "ENHANCEDSTATUSCODES"};
+static const char *const extensions[] = {"PIPELINING", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES", "CHUNKING"};
 
 unsigned reply_code(enum reply reply)
 {
@@ -126,7 +138,7 @@ void reply_put(struct buf *output, enum reply reply, struct span argument)
     buf_put(output, buf_span(&line));
 }
 
-void reply_put_ehlo(struct buf *output, struct span hostname, uint64_t max_message_size)
+void reply_put_ehlo(struct buf *output, struct span hostname, uint64_t max_message_size, bool offer_starttls)
 {
     char storage[REPLY_ROOM_MAX + 1];
     struct buf lines = buf_over(storage, sizeof storage);
@@ -136,6 +148,8 @@ void reply_put_ehlo(struct buf *output, struct span hostname, uint64_t max_messa
     buf_put_text(&lines, "\r\n");
     for (size_t i = 0; i < sizeof extensions / sizeof extensions[0]; i++)
         buf_printf(&lines, "250-%s\r\n", extensions[i]);
+    if (offer_starttls)
+        buf_put_text(&lines, "250-STARTTLS\r\n");
     buf_printf(&lines, "250 SIZE %llu\r\n", (unsigned long long)max_message_size);
     buf_put(output, buf_span(&lines));
 }

@@ -3,7 +3,7 @@
  * the reply that a client gets for it.
  *
  *     reply_put(&output, REPLY_UNKNOWN_USER, address_text);   "550 5.1.1 <address>: no such address here\r\n"
- *     reply_put_ehlo(&output, hostname, max_message_size);    the one reply of several lines
+ *     reply_put_ehlo(&output, hostname, max_message_size, false);    the one reply of several lines
  *
  * A reply line is at most REPLY_LINE_MAX bytes with its CRLF (RFC 5321, section 4.5.3.1.5): text put into it is cut
  * to fit, and control and non-ASCII bytes in it become question marks. Enhanced codes stand on every reply but the
@@ -12,6 +12,7 @@
 #ifndef RECEIVER_REPLY_H
 #define RECEIVER_REPLY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/buf.h"
@@ -28,6 +29,8 @@ enum reply {
     REPLY_SENDER_OK,
     REPLY_RECIPIENT_OK,
     REPLY_START_MAIL,
+    REPLY_START_TLS,
+    REPLY_CHUNK_OK,
     REPLY_ACCEPTED,
     REPLY_DROPPED, /* the same to the client, for a message none of whose recipients is kept */
     REPLY_RESET,
@@ -39,9 +42,13 @@ enum reply {
     REPLY_TIMEOUT,
     REPLY_SHUTDOWN,
     REPLY_UNAVAILABLE,
+    REPLY_TOO_SLOW,
     REPLY_TOO_MANY_ERRORS,
+    REPLY_TOO_MANY_COMMANDS,
+    REPLY_OUT_OF_STEP,
     REPLY_NOT_HTTP,
 
+    REPLY_NO_TLS,
     REPLY_TEMPORARY_FAILURE,
     REPLY_NO_RESOURCES,
     REPLY_DISK_FULL,
@@ -52,7 +59,6 @@ enum reply {
     REPLY_BARE_LF,
     REPLY_CONTROL_BYTE,
     REPLY_NOT_IMPLEMENTED,
-    REPLY_NO_BDAT,
     REPLY_BAD_HELO,
     REPLY_NO_ARGUMENT,
     REPLY_NEEDS_ARGUMENT,
@@ -61,6 +67,7 @@ enum reply {
     REPLY_BAD_SENDER,
     REPLY_BAD_RECIPIENT,
     REPLY_NOT_ASCII,
+    REPLY_BAD_CHUNK,
     REPLY_BAD_SIZE,
     REPLY_BAD_BODY,
     REPLY_REPEATED_PARAMETER,
@@ -71,9 +78,14 @@ enum reply {
     REPLY_NEEDS_MAIL,
     REPLY_NEEDS_RECIPIENT,
     REPLY_NO_VALID_RECIPIENT,
+    REPLY_CHUNKS_BEGUN,
+    REPLY_CHUNK_AFTER_FAILURE,
+    REPLY_SECURED_ALREADY,
+    REPLY_TOO_EARLY,
     REPLY_UNKNOWN_USER,
     REPLY_NO_RELAY,
     REPLY_TOO_BIG,
+    REPLY_HEADER_TOO_BIG,
     REPLY_BARE_LINE_END,
     REPLY_LOOP,
     REPLY_REFUSED,
@@ -97,8 +109,9 @@ unsigned reply_code(enum reply reply);
 /* Adds the whole line. `argument` is put where the reply has a place for it; others leave it out. */
 void reply_put(struct buf *output, enum reply reply, struct span argument);
 
-/* The answer to EHLO: our name and the extensions, SIZE with its limit in bytes. */
-void reply_put_ehlo(struct buf *output, struct span hostname, uint64_t max_message_size);
+/* The answer to EHLO: our name and the extensions, SIZE with its limit in bytes, STARTTLS only where it is offered.
+ */
+void reply_put_ehlo(struct buf *output, struct span hostname, uint64_t max_message_size, bool offer_starttls);
 
 /* The reply for a failure; FAILURE_NONE is REPLY_ACCEPTED. */
 enum reply reply_for_failure(enum reply_failure failure);

@@ -2,7 +2,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sysexits.h>
@@ -11,41 +10,30 @@
 #include "common/clock.h"
 #include "common/frame.h"
 #include "common/log.h"
-#include "common/route.h"
+#include "receiver/pace.h"
+#include "receiver/session_policy.h"
+#include "receiver/session_sandbox.h"
+#include "receiver/session_tls.h"
 #include "receiver/smtp.h"
 #include "receiver/wire.h"
 
 enum {
     INPUT_SIZE = 32 * 1024,
     OUTPUT_SIZE = 4096, /* a poll that says "writable" promises room for as much, so a write never blocks */
-    ERRORS_MAX = 10,    /* refused commands before the client is sent away */
-    DESCRIPTORS_MAX = 16,
 };
 static_assert((int)OUTPUT_SIZE >= (int)SMTP_OUTPUT_MIN, "an answer must fit");
-
-const struct sandbox_call session_calls[] = {
-    {.name = "read"},
-    {.name = "write"},
-    {.name = "poll"},
-    {.name = "ppoll"},
-    {.name = "recvmsg"},
-    {.name = "sendmsg"},
-    {.name = "close"},
-    {.name = "clock_gettime"}, /* where the kernel's page of time is not mapped */
-    {.name = "restart_syscall"},
-    {.name = "rt_sigreturn"},
-    {.name = "exit_group"},
-    {0},
-};
 
 /* Everything the session works with. Static: the sandbox allows no memory to be asked for. */
 struct conversation {
     const struct session *session;
+    int in, out; /* the client, or the stream that stands for it once there is TLS */
     struct smtp_policy policy;
     struct smtp smtp;
     struct buf output;
-    struct span input;     /* what was read and not yet looked at */
-    int64_t session_ends;  /* monotonic milliseconds */
+    struct span input;    /* what was read and not yet looked at */
+    int64_t session_ends; /* monotonic milliseconds */
+    struct pace pace;     /* of the message that is on its way */
+    bool greeted;
     int body;              /* the message's file, or -1 */
     uint64_t body_written; /* bytes */
     bool over;
@@ -54,17 +42,6 @@ struct conversation {
     char recipient_storage[WIRE_RECIPIENTS_MAX];
     char frame_storage[WIRE_FRAME_MAX];
 };
-
-struct sandbox_profile session_profile(const struct config *config)
-{
-    return (struct sandbox_profile){
-        .name = "session",
-        .calls = session_calls,
-        .file_size_max = config->max_message_size + ENVELOPE_TRACE_MAX,
-        .descriptors_max = DESCRIPTORS_MAX,
-        .no_processes = true,
-    };
-}
 
 /* ---- the writer ---- */
 
@@ -210,13 +187,22 @@ static void report_discarded(struct conversation *c)
 
 /* ---- the client ---- */
 
+/* Until when the client may take for what it is to do next. */
+static int64_t deadline(const struct conversation *c, short events)
+{
+    const struct config *config = c->session->config;
+    int64_t ends = clock_monotonic_ms() + (c->greeted ? config->command_timeout_ms : config->greet_delay_ms);
+
+    if (events == POLLIN && pace_ends(&c->pace) < ends)
+        ends = pace_ends(&c->pace);
+    return ends < c->session_ends ? ends : c->session_ends;
+}
+
 /* Waits until the client can be read or written, or a deadline passes. 1 ready, 0 too late, -1 no use to go on. */
 static int wait_for(struct conversation *c, int fd, short events)
 {
-    int64_t ends = clock_monotonic_ms() + c->session->config->command_timeout_ms;
+    int64_t ends = deadline(c, events);
 
-    if (ends > c->session_ends)
-        ends = c->session_ends;
     for (;;) {
         /* Without its writer a session is worth nothing. */
         struct pollfd both[] = {{.fd = fd, .events = events}, {.fd = c->session->writer}};
@@ -237,8 +223,7 @@ static int wait_for(struct conversation *c, int fd, short events)
 static void flush(struct conversation *c)
 {
     while (!c->over && c->output.size > 0) {
-        ssize_t written =
-            wait_for(c, c->session->out, POLLOUT) == 1 ? write(c->session->out, c->output.data, c->output.size) : -1;
+        ssize_t written = wait_for(c, c->out, POLLOUT) == 1 ? write(c->out, c->output.data, c->output.size) : -1;
 
         if (written < 0)
             c->over = true;
@@ -259,8 +244,10 @@ static void report_end(const char *what, const struct conversation *c)
 
 static void time_out(struct conversation *c)
 {
-    report_end("timed out", c);
-    smtp_hang_up(&c->smtp, REPLY_TIMEOUT, &c->output);
+    bool too_slow = pace_ends(&c->pace) <= clock_monotonic_ms();
+
+    report_end(too_slow ? "too slow" : "timed out", c);
+    smtp_hang_up(&c->smtp, too_slow ? REPLY_TOO_SLOW : REPLY_TIMEOUT, &c->output);
     flush(c);
     c->over = true;
 }
@@ -274,18 +261,61 @@ static void read_more(struct conversation *c)
     flush(c);
     if (c->over)
         return;
-    ready = clock_monotonic_ms() < c->session_ends ? wait_for(c, c->session->in, POLLIN) : 0;
+    if (smtp_in_body(&c->smtp))
+        pace_start(&c->pace, c->session->config, clock_monotonic_ms());
+    else
+        pace_stop(&c->pace);
+    ready = clock_monotonic_ms() < c->session_ends ? wait_for(c, c->in, POLLIN) : 0;
     if (ready == 0) {
         time_out(c);
         return;
     }
-    count = ready == 1 ? read(c->session->in, c->input_storage, sizeof c->input_storage) : -1;
+    count = ready == 1 ? read(c->in, c->input_storage, sizeof c->input_storage) : -1;
     if (count <= 0) {
         report_end("lost connection", c);
         c->over = true;
         return;
     }
     c->input = (struct span){c->input_storage, (size_t)count};
+    pace_add(&c->pace, (uint64_t)count);
+}
+
+/* A mail server waits for the greeting; who sends without listening does not. */
+static void greet(struct conversation *c)
+{
+    int ready = c->session->config->greet_delay_ms > 0 ? wait_for(c, c->in, POLLIN) : 0;
+
+    c->greeted = true;
+    if (ready == 0) {
+        smtp_greet(&c->smtp, &c->output);
+        return;
+    }
+    read_more(c);
+    if (c->input.size > 0) {
+        smtp_refuse_early(&c->smtp, &c->output);
+        report_rejection(c);
+    }
+}
+
+/* From here on another process has the client, and this one has a stream to it. */
+static void start_tls(struct conversation *c)
+{
+    const int client[] = {c->in, c->out};
+    int stream = session_tls_ask(c->session->writer, client);
+
+    if (stream < 0) {
+        c->policy.offer_starttls = false; /* what failed is not started again and again for whoever asks */
+        smtp_not_secured(&c->smtp, &c->output);
+        return;
+    }
+    session_tls_clear(c->in);
+    flush(c);
+    (void)close(c->in);
+    if (c->out != c->in)
+        (void)close(c->out);
+    c->in = c->out = stream;
+    c->over = c->over || session_tls_go(stream) != 0;
+    smtp_secured(&c->smtp);
 }
 
 static void step(struct conversation *c)
@@ -312,11 +342,17 @@ static void step(struct conversation *c)
         report_rejection(c);
         discard_message(c);
         break;
+    case SMTP_WITHDRAWN:
+        discard_message(c);
+        break;
     case SMTP_DISCARDED:
         report_discarded(c);
         break;
     case SMTP_REJECTED:
         report_rejection(c);
+        break;
+    case SMTP_STARTTLS:
+        start_tls(c);
         break;
     case SMTP_CLOSE:
         flush(c);
@@ -325,59 +361,19 @@ static void step(struct conversation *c)
     }
 }
 
-static enum smtp_verdict check_recipient(void *context, const struct address *address)
-{
-    const struct session *session = context;
-
-    switch (route_find(session->config, address).verdict) {
-    case ROUTE_FOUND:
-    case ROUTE_KEPT:
-        return SMTP_RECIPIENT_KEPT;
-    case ROUTE_UNKNOWN_USER:
-        return SMTP_RECIPIENT_UNKNOWN;
-    case ROUTE_UNKNOWN_DOMAIN:
-        break;
-    }
-    return SMTP_RECIPIENT_FOREIGN;
-}
-
 static void begin(struct conversation *c, const struct session *session)
 {
     const struct config *config = session->config;
 
     c->session = session;
-    c->policy = (struct smtp_policy){
-        .hostname = config->hostname,
-        .max_message_size = config->max_message_size,
-        .max_recipients = config->max_recipients,
-        .max_errors = ERRORS_MAX,
-        .discard_unknown = config->unknown == UNKNOWN_DISCARD,
-        .recipient = check_recipient,
-        .context = (void *)(uintptr_t)session,
-    };
+    c->in = session->in;
+    c->out = session->out;
+    c->policy = session_policy(session);
     c->output = buf_over(c->output_storage, sizeof c->output_storage);
     c->session_ends = clock_monotonic_ms() + config->session_timeout_ms;
     c->body = -1;
     smtp_init(&c->smtp, &c->policy, c->recipient_storage, sizeof c->recipient_storage);
     log_redirect(log_through_writer, c);
-}
-
-/* The session holds the client and the way to the writer, no log and nothing that a super-server may have left open;
- * and should it ever not keep to its deadlines any more, the kernel's alarm ends it. */
-static int let_go(const struct session *session, int ruleset, struct err *err)
-{
-    const int kept[] = {STDERR_FILENO, session->in, session->out, session->writer, ruleset};
-
-    for (unsigned from = 0, next = 0; next != UINT_MAX; from = next + 1) {
-        next = UINT_MAX; /* which is what no ruleset reads as */
-        for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++)
-            if ((unsigned)kept[i] >= from && (unsigned)kept[i] < next)
-                next = (unsigned)kept[i];
-        if (next > from && close_range(from, next - 1, 0) != 0)
-            return err_system(err, "close_range");
-    }
-    (void)alarm((unsigned)((session->config->session_timeout_ms + session->config->command_timeout_ms) / 1000));
-    return 0;
 }
 
 int session_run(const struct session *session, struct sandbox *sandbox)
@@ -386,13 +382,13 @@ int session_run(const struct session *session, struct sandbox *sandbox)
     struct err err;
 
     begin(&c, session);
-    if (let_go(session, sandbox->ruleset, &err) != 0 || sandbox_apply(sandbox, &err) != 0) {
+    if (session_enter_sandbox(session, sandbox, &err) != 0) {
         log_say(LOG_CRIT, "no session without its sandbox: %s", err.text);
         smtp_hang_up(&c.smtp, REPLY_UNAVAILABLE, &c.output);
         flush(&c);
         return EX_OSERR;
     }
-    smtp_greet(&c.smtp, &c.output);
+    greet(&c);
     while (!c.over)
         step(&c);
     return EX_OK;

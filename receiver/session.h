@@ -9,6 +9,8 @@
 #ifndef RECEIVER_SESSION_H
 #define RECEIVER_SESSION_H
 
+#include <stdbool.h>
+
 #include "common/config.h"
 #include "common/sandbox.h"
 
@@ -16,6 +18,7 @@ struct session {
     const struct config *config;
     int in, out; /* the client; may be the same descriptor, or two pipes */
     int writer;  /* our end of the socketpair */
+    bool offers_tls;
 };
 
 /* What the session may do once it runs: the whole list of its system calls. */

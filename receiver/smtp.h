@@ -12,16 +12,20 @@
  *         case SMTP_BODY:      append `body` to it, it went wrong:      smtp_write_failed(&smtp, failure)
  *         case SMTP_COMMIT:    make it durable;                smtp_committed(&smtp, failure, id, &output)
  *         case SMTP_ABORT:     discard the file; smtp.rejection says why
+ *         case SMTP_WITHDRAWN: discard the file: the client has thought better of it, nothing was refused
  *         case SMTP_DISCARDED: a message of which no recipient is kept was swallowed and answered 250
  *         case SMTP_REJECTED:  smtp.rejection says what was refused
- *         case SMTP_CLOSE:     write `output`, leave
+ *         case SMTP_STARTTLS:  write `output`, shake hands; TLS runs: smtp_secured(&smtp), nothing more is read in
+ * the clear; it can't be had, and `output` is not written yet: smtp_not_secured(&smtp, &output) case SMTP_CLOSE:
+ * write `output`, leave
  *         }
  *
  * Each SMTP_OPEN that is answered FAILURE_NONE is followed by any number of SMTP_BODY and one of SMTP_COMMIT,
- * SMTP_ABORT or the end of the connection. Step is called again after every event but SMTP_CLOSE, with what is left
- * of `input`; it asks for SMTP_FLUSH whenever `output` may lack room for an answer, so the three that answer never
- * fail. The envelope may be read until the next step. Which bytes arrive together makes no difference to replies,
- * events or body.
+ * SMTP_ABORT, SMTP_WITHDRAWN or the end of the connection. Step is called again after every event but SMTP_CLOSE,
+ * with what is left of `input`; it asks for SMTP_FLUSH whenever `output` may lack room for an answer, so the three
+ * that answer never fail. The envelope may be read until the next step. Which bytes arrive together makes no
+ * difference to replies, events or body, but for this: what arrives in the same read as STARTTLS, behind it, is
+ * thrown away, as somebody else may have put it there (RFC 3207, section 6; CVE-2011-0411). `input` is empty then.
  */
 #ifndef RECEIVER_SMTP_H
 #define RECEIVER_SMTP_H
@@ -43,12 +47,15 @@ enum smtp_verdict { SMTP_RECIPIENT_KEPT, SMTP_RECIPIENT_UNKNOWN, SMTP_RECIPIENT_
 
 typedef enum smtp_verdict smtp_recipient_check(void *context, const struct address *recipient);
 
-/* Borrowed by the machine; must stay as it is. */
+/* Borrowed by the machine; must stay as it is, but that STARTTLS may be offered no longer. */
 struct smtp_policy {
     const char *hostname;      /* our own, for replies */
     uint64_t max_message_size; /* bytes as sent: CRLF line ends counted, dot-stuffing not */
     unsigned max_recipients;   /* of one message */
+    uint64_t max_header_size;  /* of that, all before the first empty line */
     unsigned max_errors;       /* with this many refused commands (5xx) and no message accepted the session ends */
+    unsigned max_commands;     /* of the whole session */
+    bool offer_starttls;       /* and answer SMTP_STARTTLS */
     bool discard_unknown;      /* take unknown local parts of our domains with 250 and drop them */
     smtp_recipient_check *recipient;
     void *context;
@@ -61,8 +68,10 @@ enum smtp_event {
     SMTP_BODY,
     SMTP_COMMIT,
     SMTP_ABORT,
+    SMTP_WITHDRAWN,
     SMTP_DISCARDED,
     SMTP_REJECTED,
+    SMTP_STARTTLS,
     SMTP_CLOSE,
 };
 
@@ -72,6 +81,7 @@ enum smtp_state {
     SMTP_READY,     /* no transaction */
     SMTP_MAIL,      /* a sender, no recipient that we take */
     SMTP_RCPT,      /* a sender and recipients */
+    SMTP_CHUNKS,    /* the same, and BDAT has begun */
     SMTP_STATE_COUNT,
 };
 
@@ -80,7 +90,9 @@ enum smtp_mode {
     SMTP_MODE_COMMAND,
     SMTP_MODE_OPENING,
     SMTP_MODE_CONTENT,
+    SMTP_MODE_CHUNK,
     SMTP_MODE_COMMITTING,
+    SMTP_MODE_SECURING,
     SMTP_MODE_CLOSED,
 };
 
@@ -107,13 +119,20 @@ struct smtp {
     unsigned refused_count;   /* recipients of this transaction that were refused */
     unsigned discarded_count; /* and those accepted and dropped */
 
+    bool secured; /* TLS is active */
     struct smtp_rejection rejection;
+    unsigned commands;
     unsigned errors; /* 5xx since the last message accepted; recipients beside one that we take are not counted */
 
     /* Private to the machine. */
     bool transaction_over; /* the envelope is forgotten at the next step */
     bool file_is_open;
-    enum reply_failure failure; /* of the file */
+    enum reply_failure failure;   /* of the file */
+    struct chunk_arguments chunk; /* its size is what is still to come */
+    enum reply chunk_refusal;     /* what is said at its end instead of taking it; or REPLY_NONE */
+    bool chunks_failed;           /* the last command was a BDAT that was refused: more may be on their way */
+    size_t
+        securing_reply_size; /* bytes of the 220 at the end of `output`, while SMTP_STARTTLS waits for its answer */
     struct command_line line;
     struct content content;
 };
@@ -124,6 +143,8 @@ void smtp_init(struct smtp *smtp, const struct smtp_policy *policy, char *recipi
 
 /* The 220 that opens the session. */
 void smtp_greet(struct smtp *smtp, struct buf *output);
+/* Instead of it, to a client that has spoken before: 554, and the session ends; smtp.rejection says so. */
+void smtp_refuse_early(struct smtp *smtp, struct buf *output);
 
 /*
  * Takes bytes from the front of `input`, adds replies to `output`, and returns at the first thing that the driver
@@ -141,11 +162,20 @@ void smtp_write_failed(struct smtp *smtp, enum reply_failure failure);
 /* Answers SMTP_COMMIT: 250 with the ID, or the reply for the failure; then `id` is not looked at. */
 void smtp_committed(struct smtp *smtp, enum reply_failure failure, const char *id, struct buf *output);
 
+/* Answers SMTP_STARTTLS: TLS is active, and the client begins anew (RFC 3207, section 4.2). */
+void smtp_secured(struct smtp *smtp);
+/* The same: takes the 220 out of `output` again, says 454, and goes on in the clear as if nothing had been asked. */
+void smtp_not_secured(struct smtp *smtp, struct buf *output);
+
 /* Ends the session from our side: REPLY_TIMEOUT, REPLY_SHUTDOWN, REPLY_UNAVAILABLE. Steps then give SMTP_CLOSE only.
  */
 void smtp_hang_up(struct smtp *smtp, enum reply reply, struct buf *output);
 
-/* RFC 3848's name for what the client speaks: "SMTP" or "ESMTP". */
+/* Whether a message is on its way: between the chunks of one as well. */
+bool smtp_in_body(const struct smtp *smtp);
+
+/* The name of what the client speaks in this transaction: "SMTP", "ESMTP", "ESMTPS" (RFC 3848), "UTF8SMTP" or
+ * "UTF8SMTPS" (RFC 6531, section 4.3). */
 const char *smtp_protocol(const struct smtp *smtp);
 
 /*

@@ -11,6 +11,9 @@
  *     WIRE_REJECTED  recipient, reply, helo,    ->
  *                    sender
  *     WIRE_LOG       level, text                ->
+ * *     WIRE_STARTTLS  with two descriptors:      ->
+ *                    the client
+ *                                               <- WIRE_SECURING with a stream in its place, or WIRE_FAILED
  *
  * The writer trusts none of it: each request is permitted in given states only, every length is bounded, and the
  * recipients are held against the configuration again. Anything else ends the session.
@@ -31,6 +34,7 @@ enum wire_request {
     WIRE_DISCARD,
     WIRE_REJECTED,
     WIRE_LOG,
+    WIRE_STARTTLS,
     WIRE_REQUEST_END,
 };
 
@@ -38,6 +42,7 @@ enum wire_answer {
     WIRE_READY = 64,
     WIRE_COMMITTED,
     WIRE_FAILED,
+    WIRE_SECURING,
 };
 
 #endif

@@ -64,6 +64,7 @@ static int open_spool(struct writer *writer, struct err *err)
         return 0;
     if (spool_open(&writer->spool, writer->config->spool, true, err) != 0)
         return -1;
+    writer_tls_leave_starter(&writer->tls, &writer->starttls);
     if (writer_enter_sandbox(writer->config, err) == 0)
         return 0;
     spool_close(&writer->spool);
@@ -126,7 +127,8 @@ static int read_envelope(struct writer *writer, struct frame_reader *frame, stru
         return err_set(err, ERR_PROTOCOL, "the session sent a malformed envelope");
     if (copy_text(protocol, envelope->client_protocol, ENVELOPE_PROTOCOL_SIZE, "protocol", err) != 0 ||
         copy_text(helo, envelope->client_helo, ENVELOPE_HELO_SIZE, "name", err) != 0 ||
-        copy_text(span_text(writer->client), envelope->client_address, ENVELOPE_CLIENT_SIZE, "client", err) != 0)
+        copy_text(span_text(writer->client), envelope->client_address, ENVELOPE_CLIENT_SIZE, "client", err) != 0 ||
+        writer_tls_fill_in(&writer->tls, writer->client, envelope, err) != 0)
         return -1;
     if (sender.size > 0 && address_parse(&envelope->sender, sender, err) != 0) {
         err->kind = ERR_PROTOCOL;
@@ -317,6 +319,28 @@ static int on_log(struct writer *writer, struct frame_reader *frame, struct err 
     return 0;
 }
 
+static int on_starttls(struct writer *writer, struct frame_reader *frame, struct err *err)
+{
+    char storage[WIRE_ANSWER_MAX];
+    struct buf securing = buf_over(storage, sizeof storage);
+    struct err why = {0};
+    int stream;
+    int status;
+
+    if (!frame_is_whole(frame))
+        return err_set(err, ERR_PROTOCOL, "the session sent a malformed request for TLS");
+    if (writer_tls_start(&writer->tls, &writer->starttls, &stream, err) != 0) {
+        if (err->kind == ERR_PROTOCOL)
+            return -1;
+        why = *err;
+        return answer_failure(writer, &why, err);
+    }
+    frame_start(&securing, WIRE_SECURING);
+    status = answer(writer, &securing, &stream, err);
+    (void)close(stream);
+    return status;
+}
+
 #define IN(state) (1U << (state))
 
 /* Which request is permitted when, and what is done for it. */
@@ -329,6 +353,7 @@ static const struct {
     [WIRE_DISCARD] = {IN(WRITER_WRITING), on_discard},
     [WIRE_REJECTED] = {IN(WRITER_IDLE) | IN(WRITER_WRITING), on_rejected},
     [WIRE_LOG] = {IN(WRITER_IDLE) | IN(WRITER_WRITING), on_log},
+    [WIRE_STARTTLS] = {IN(WRITER_IDLE), on_starttls},
 };
 static_assert(sizeof requests / sizeof requests[0] == WIRE_REQUEST_END, "every request has its row");
 
@@ -349,15 +374,20 @@ int writer_run(struct writer *writer)
     int status;
 
     writer->file = -1;
+    writer_tls_init(&writer->tls);
     do {
-        status = frame_receive(writer->session, storage, sizeof storage, &frame, NULL, NULL, &err);
+        status = frame_receive(writer->session, storage, sizeof storage, &frame, writer->tls.passed,
+                               &writer->tls.passed_count, &err);
         if (status == 1 && serve(writer, &frame, &err) != 0)
             status = -1;
+        writer_tls_close_passed(&writer->tls);
     } while (status == 1);
     if (status < 0)
         log_say(LOG_ERR, "session of %s cut off: %s", writer->client, err.text);
     discard_message(writer);
     index_close(&writer->index);
     spool_close(&writer->spool);
+    /* With this process ends mailmill-tls. */
+    writer_tls_end(&writer->tls, writer->client, status == 0 ? STARTTLS_END_MS : 0);
     return status;
 }

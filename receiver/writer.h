@@ -13,6 +13,8 @@
 #include "common/envelope.h"
 #include "common/index.h"
 #include "common/spool.h"
+#include "receiver/starttls.h"
+#include "receiver/writer_tls.h"
 
 enum writer_state {
     WRITER_IDLE,    /* no message */
@@ -24,12 +26,14 @@ struct writer {
     const struct config *config;
     int session; /* our end of the socketpair */
     char client[ENVELOPE_CLIENT_SIZE];
+    struct starttls starttls; /* without a config: TLS is not offered */
 
     /* Private to the writer. */
     enum writer_state state;
     struct spool spool; /* opened, and the sandbox applied, when the first message begins */
     struct index index; /* opened when the first message is committed */
     struct envelope envelope;
+    struct writer_tls tls;
     int file;            /* of the message, or -1 */
     uint64_t trace_size; /* bytes */
 };

@@ -21,6 +21,7 @@ report "make install puts everything in its place" "$(diff <(files) - <<EOT
 755 usr/bin/mailmill
 $(for handler in processor/handlers/*; do echo "755 usr/lib/mailmill/handlers/${handler##*/}"; done)
 755 usr/lib/mailmill/mailmill-mime
+755 usr/lib/mailmill/mailmill-tls
 644 usr/lib/systemd/system/mailmill-processor.service
 644 usr/lib/sysusers.d/mailmill.conf
 644 usr/lib/tmpfiles.d/mailmill.conf

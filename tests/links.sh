@@ -10,11 +10,15 @@ loads() { ldd "$build/$1" 2>&1 | grep -E "$2"; }
 # Those that a program names itself.
 needs() { readelf -d "$build/$1" | sed -n 's/.*NEEDED.*\[\(.*\)\]/\1/p'; }
 
-for program in mailmill-receiver mailmill-processor mailmill mailmill-mime; do
+for program in mailmill-receiver mailmill-processor mailmill mailmill-mime mailmill-tls; do
     [ -e "$build/$program" ] || { report "$program is there" "$build/$program is missing"; continue; }
     [ $program = mailmill-mime ] || report "$program loads no GLib" "$(loads $program 'libg(lib|object|io|mime)-')"
-    allowed='lib(c|sqlite3|confuse|seccomp)|ld-linux.*'
-    [ $program != mailmill-mime ] || allowed='lib(c|seccomp|gmime-3\.0|glib-2\.0|gobject-2\.0|gio-2\.0)|ld-linux.*'
+    [ $program = mailmill-tls ] || report "$program loads no TLS library" "$(loads $program 'lib(tls|ssl|crypto)\.')"
+    case $program in
+    mailmill-mime) allowed='lib(c|seccomp|gmime-3\.0|glib-2\.0|gobject-2\.0|gio-2\.0)|ld-linux.*' ;;
+    mailmill-tls) allowed='lib(c|seccomp|tls|crypto)|ld-linux.*' ;;
+    *) allowed='lib(c|sqlite3|confuse|seccomp)|ld-linux.*' ;;
+    esac
     report "$program names only the libraries it should" "$(needs $program | grep -vE "^($allowed)\.so")"
     report "$program is position-independent, with its relocations read-only at once and no executable stack" \
         "$(readelf -h "$build/$program" | grep -q 'DYN' || echo "not PIE"

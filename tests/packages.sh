@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes sure that what a make target needs is there:
 #
-#     tests/packages.sh build|check|demo|lint|format ...
+#     tests/packages.sh build|check|bench|demo|lint|format ...
 #
 # Looks for each thing itself (a program, a library by pkg-config), not for a package, so one built by hand will do.
 # On Debian and its children what is missing is installed through apt, by sudo where not root; elsewhere it is listed.
@@ -20,12 +20,16 @@ build library:sqlite3      libsqlite3-dev
 build library:libconfuse   libconfuse-dev
 build library:libseccomp   libseccomp-dev
 build library:gmime-3.0    libgmime-3.0-dev
+build library:libtls       libtls-dev
+build library:libcrypto    libssl-dev
+check program:openssl      openssl
 demo program:xinetd       xinetd
 demo program:swaks        swaks
 demo program:msmtp        msmtp
 demo program:sqlite3      sqlite3
 check program:xinetd       xinetd
 check program:swaks        swaks
+check perl:Net::SSLeay     libnet-ssleay-perl
 check program:msmtp        msmtp
 check program:sqlite3      sqlite3
 check library:cmocka       libcmocka-dev
@@ -40,6 +44,9 @@ check program:python3      python3
 check program:php          php-cli
 check program:mutt         mutt
 check program:mlist        mblaze
+bench program:xinetd      xinetd
+bench program:python3     python3
+bench program:strace      strace
 lint program:gcc          gcc
 lint program:clang        clang
 lint program:clang-tidy   clang-tidy
@@ -51,6 +58,7 @@ format program:clang-format clang-format
 is_there() {
     case $1 in
     program:*) command -v "${1#*:}" ;;
+    perl:*) perl -e "use ${1#*:};" ;;
     library:*) pkg-config --exists "${1#*:}" ;;
     file:*) echo "#include <${1#*:}>" | cc -E - ;;
     runtime:*) echo 'int LLVMFuzzerTestOneInput(void); int LLVMFuzzerTestOneInput(void) { return 0; }' |

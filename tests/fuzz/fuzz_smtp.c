@@ -1,7 +1,8 @@
 /*
  * Any bytes as a client, twice: in one piece, and cut into reads. Both must bring the same replies, events and
  * bodies, and neither may break a rule of the machine. The first byte steers the cuts, the second what the world is
- * like.
+ * like. A byte 0x16, with which a TLS record begins, is left out and ends a read in either: all up to there is thrown
+ * away when STARTTLS stands before it.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -12,10 +13,19 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { NOTES_SIZE = 1 << 20, MESSAGE_MAX = 3000 };
+enum { NOTES_SIZE = 1 << 20, MESSAGE_MAX = 3000, HEADER_MAX = 1500, COMMANDS_MAX = 500 };
 
 /* Bits of the second byte. */
-enum { DISCARD_UNKNOWN = 1, OPEN_FAILS = 2, WRITE_FAILS = 4, COMMIT_FAILS = 8, SMALL_STORAGE = 16, FEW_ERRORS = 32 };
+enum {
+    DISCARD_UNKNOWN = 1,
+    OPEN_FAILS = 2,
+    WRITE_FAILS = 4,
+    COMMIT_FAILS = 8,
+    SMALL_STORAGE = 16,
+    FEW_ERRORS = 32,
+    OFFER_TLS = 64,
+    TLS_FAILS = 128
+};
 
 struct session {
     struct smtp_policy policy;
@@ -24,6 +34,7 @@ struct session {
     unsigned writes;
     bool file_is_open;
     bool failed; /* a write was refused */
+    bool tls_asked_for;
     uint64_t body_size;
     struct buf replies;
     struct buf events; /* and the bodies */
@@ -149,9 +160,23 @@ static bool handle(struct session *s, enum smtp_event event, struct span body, s
     case SMTP_ABORT:
         end_file(s, event, output);
         break;
+    case SMTP_WITHDRAWN:
+        require(s->file_is_open);
+        s->file_is_open = false;
+        buf_put_text(&s->events, "\nwithdrawn");
+        break;
     case SMTP_DISCARDED:
         require((s->world & DISCARD_UNKNOWN) != 0 && !s->file_is_open && s->smtp.discarded_count > 0);
         buf_put_text(&s->events, "\ndiscarded");
+        break;
+    case SMTP_STARTTLS:
+        require((s->world & OFFER_TLS) != 0 && !s->smtp.secured);
+        buf_put_text(&s->events, "\nstarttls");
+        s->tls_asked_for = true;
+        if ((s->world & TLS_FAILS) != 0)
+            smtp_not_secured(&s->smtp, output);
+        else
+            smtp_secured(&s->smtp);
         break;
     case SMTP_REJECTED:
         require(s->smtp.rejection.reply_text.size > 0);
@@ -168,8 +193,11 @@ static void start(struct session *s, unsigned world)
     memset(&s->policy, 0, sizeof s->policy);
     s->policy.hostname = "mail.example.com";
     s->policy.max_message_size = MESSAGE_MAX;
+    s->policy.max_header_size = HEADER_MAX;
     s->policy.max_recipients = 20;
+    s->policy.max_commands = COMMANDS_MAX;
     s->policy.max_errors = (world & FEW_ERRORS) != 0 ? 2 : 10;
+    s->policy.offer_starttls = (world & OFFER_TLS) != 0;
     s->policy.discard_unknown = (world & DISCARD_UNKNOWN) != 0;
     s->policy.recipient = check_recipient;
     s->world = world;
@@ -181,6 +209,30 @@ static void start(struct session *s, unsigned world)
     smtp_init(&s->smtp, &s->policy, s->recipient_storage, (world & SMALL_STORAGE) != 0 ? 60 : 4096);
 }
 
+/* Gives the bytes up to a 0x16 in one piece or several. */
+static enum smtp_event read_stretch(struct session *s, struct span input, unsigned *steering, bool whole)
+{
+    char storage[SMTP_OUTPUT_MIN];
+    struct buf output = buf_over(storage, sizeof storage);
+    enum smtp_event event = SMTP_MORE;
+
+    s->tls_asked_for = false;
+    while (input.size > 0 && event != SMTP_CLOSE && !s->tls_asked_for) {
+        struct span body = {0};
+        struct span piece;
+
+        *steering = *steering * 1103515245 + 12345;
+        piece = whole ? input : span_slice(input, 0, 1 + (*steering >> 16) % (*steering % 3 == 0 ? 800 : 5));
+        input = span_slice(input, piece.size, input.size);
+        do
+            event = smtp_step(&s->smtp, &piece, &output, &body);
+        while (handle(s, event, body, &output));
+        require(event == SMTP_CLOSE || piece.size == 0);
+        take_replies(s, &output);
+    }
+    return event;
+}
+
 static void converse(struct session *s, struct span input, unsigned steering, bool whole)
 {
     char storage[SMTP_OUTPUT_MIN];
@@ -188,18 +240,12 @@ static void converse(struct session *s, struct span input, unsigned steering, bo
     enum smtp_event event = SMTP_MORE;
 
     smtp_greet(&s->smtp, &output);
+    take_replies(s, &output);
     while (input.size > 0 && event != SMTP_CLOSE) {
-        struct span body = {0};
-        struct span piece;
+        size_t size = span_find(input, 0x16);
 
-        steering = steering * 1103515245 + 12345;
-        piece = whole ? input : span_slice(input, 0, 1 + (steering >> 16) % (steering % 3 == 0 ? 800 : 5));
-        input = span_slice(input, piece.size, input.size);
-        do
-            event = smtp_step(&s->smtp, &piece, &output, &body);
-        while (handle(s, event, body, &output));
-        require(event == SMTP_CLOSE || piece.size == 0);
-        take_replies(s, &output);
+        event = read_stretch(s, span_slice(input, 0, size), &steering, whole);
+        input = span_slice(input, size + 1, input.size);
     }
 }
 
@@ -218,6 +264,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     converse(&two, input, data[0], false);
     require(span_equal(buf_span(&one.replies), buf_span(&two.replies)));
     require(span_equal(buf_span(&one.events), buf_span(&two.events)));
+    require(one.smtp.commands == two.smtp.commands && one.smtp.commands <= COMMANDS_MAX + 1);
     require(one.smtp.mode == two.smtp.mode && one.smtp.state == two.smtp.state);
     return 0;
 }

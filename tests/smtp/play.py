@@ -283,7 +283,7 @@ def play_whole(connection, data, size):
 
 TRACE = re.compile(
     rb"Return-Path: <(?P<sender>.*)>\n(?P<recipients>(?:X-Original-To: .*\n)+)"
-    rb"Received: from \S+ \((?:\[[^\]]+\]|local)\)\n\tby mail\.example\.com with E?SMTP id (?P<id>[0-9A-Z]{16});\n"
+    rb"Received: from \S+ \((?:\[[^\]]+\]|local)\)\n\tby mail\.example\.com with (?:E|UTF8)?SMTP id (?P<id>[0-9A-Z]{16});\n"
     rb"\t\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d \+0000\n(?P<body>[\0-\xff]*)")
 
 

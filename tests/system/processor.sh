@@ -23,6 +23,7 @@ seen=$instance/seen
 config() {
     instance_config <<EOT
 max-runs = "100"
+max-header-size = "2M"
 route "note@example.com" { handler "x" { run = {"$instance/bin/note", "$1"} } }
 route "ok@example.com"   { handler "x" { run = {"$instance/bin/note", "ok"} } }
 route "gate@example.com" { handler "x" { run = {"$instance/bin/gate"} } }

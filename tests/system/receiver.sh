@@ -287,9 +287,13 @@ nothing_on_2 "on a listening socket"
 
 fresh
 sed -i 's/^hostname.*/&\nsession-timeout = "1s"/' "$instance/mailmill.conf"
+endless() {
+    printf 'EHLO client.example.org\r\nMAIL FROM:<asker@example.org>\r\nRCPT TO:<a@example.com>\r\nDATA\r\n'
+    yes $'text\r'
+}
 matches "however much a client sends, session-timeout ends it" \
-    "$(yes $'NOOP\r' | timeout 20 "$programs/mailmill-receiver" -c "$instance/mailmill.conf" 2>"$instance/fd2" |
-        tail -n 1)" '^421 4\.4\.2 '
+    "$(endless | timeout 20 "$programs/mailmill-receiver" -c "$instance/mailmill.conf" 2>"$instance/fd2" | tail -n 1)" \
+    '^421 4\.4\.2 '
 
 # ---- connections and processes that die ----------------------------------------------------------
 

@@ -353,13 +353,15 @@ static void a_hostname_without_a_dot_is_a_warning(void **state)
 static void the_workdir_must_be_roots_or_sticky(void **state)
 {
     assert_int_equal(chmod(support_path(*state, "work"), 0777), 0);
-    expect(*state, "",
-           "1: workdir: others than root may change F/work (owner root, mode 0777), and root makes and removes folders "
-           "there; chown root it, and chmod go-w it, or chmod +t it as /tmp is");
+    expect(
+        *state, "",
+        "1: workdir: others than root may change F/work (owner root, mode 0777), and root makes and removes folders "
+        "there; chown root it, and chmod go-w it, or chmod +t it as /tmp is");
     assert_int_equal(chmod(support_path(*state, "work"), 0775), 0);
-    expect(*state, "",
-           "1: workdir: others than root may change F/work (owner root, mode 0775), and root makes and removes folders "
-           "there; chown root it, and chmod go-w it, or chmod +t it as /tmp is");
+    expect(
+        *state, "",
+        "1: workdir: others than root may change F/work (owner root, mode 0775), and root makes and removes folders "
+        "there; chown root it, and chmod go-w it, or chmod +t it as /tmp is");
     assert_int_equal(chmod(support_path(*state, "work"), 0755), 0);
     expect(*state, "", "");
     assert_int_equal(chown(support_path(*state, "work"), SOMEBODY, SOMEBODY), 0);
@@ -469,6 +471,18 @@ static void the_configuration_must_be_roots_alone(void **state)
     assert_distrusted(*state, "etc/conf", "/etc (owner nobody, mode 1777)");
 }
 
+/* What is in them is mailmill-tls's to say. */
+static void certificates_must_be_readable(void **state)
+{
+    make_file(*state, "pem", 0644);
+    make_file(*state, "closed", 0600);
+    expect(*state, "certificate = F/gone key = F/closed\n", "3: certificate: F/gone does not exist");
+    expect(*state, "certificate = F/pem\nkey = F/gone\n", "4: key: F/gone does not exist");
+    expect(*state, "certificate = F/pem\nkey = F/work\n", "4: key: F/work is not a regular file");
+    if (!support_under_valgrind()) /* whose kernel has no seccomp, and lets nothing start */
+        expect_all(0, true, *state, "certificate = F/gone key = F/gone\n", "");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, support_remove_folder)
@@ -479,6 +493,7 @@ int main(void)
     static const struct CMUnitTest root[] = {
         TEST(what_is_right_passes),
         TEST(programs_must_be_there),
+        TEST(certificates_must_be_readable),
         TEST(a_start_lives_with_a_missing_program),
         TEST(programs_must_be_executable_by_their_user),
         TEST(the_way_to_a_program_must_be_open),

@@ -49,11 +49,13 @@ static void verbs_are_found(void **state)
         {SPAN("RCPT TO:<a@example.com\0@far.example>"), VERB_RCPT, REPLY_CONTROL_BYTE, NULL},
         {SPAN("EXPN list"), VERB_UNKNOWN, REPLY_NOT_IMPLEMENTED, "list"},
         {SPAN("AUTH PLAIN AAAA"), VERB_UNKNOWN, REPLY_NOT_IMPLEMENTED, "PLAIN AAAA"},
-        {SPAN("STARTTLS"), VERB_UNKNOWN, REPLY_NOT_IMPLEMENTED, ""},
+        {SPAN("StartTLS"), VERB_STARTTLS, REPLY_NONE, ""},
+        {SPAN("STARTTLS x"), VERB_STARTTLS, REPLY_NO_ARGUMENT, "x"},
         {SPAN("PROXY TCP4 192.0.2.1 192.0.2.2 1 25"), VERB_UNKNOWN, REPLY_NOT_IMPLEMENTED, NULL},
         {SPAN("XCLIENT ADDR=192.0.2.1"), VERB_UNKNOWN, REPLY_NOT_IMPLEMENTED, NULL},
         {SPAN("XFORWARD ADDR=192.0.2.1"), VERB_UNKNOWN, REPLY_NOT_IMPLEMENTED, NULL},
-        {SPAN("BDAT 10 LAST"), VERB_UNKNOWN, REPLY_NO_BDAT, NULL},
+        {SPAN("bdat 10 LAST"), VERB_BDAT, REPLY_NONE, "10 LAST"},
+        {SPAN("BDAT"), VERB_BDAT, REPLY_BAD_CHUNK, ""},
         {SPAN("GET / HTTP/1.1"), VERB_UNKNOWN, REPLY_NOT_HTTP, NULL},
         {SPAN("POST / HTTP/1.1"), VERB_UNKNOWN, REPLY_NOT_HTTP, NULL},
     };
@@ -68,7 +70,7 @@ static void verbs_are_found(void **state)
         assert_int_equal(command.refusal, rows[i].refusal);
         if (rows[i].argument != NULL)
             assert_true(span_equal(command.argument, span_text(rows[i].argument)));
-        assert_int_equal(command.ends_session, rows[i].refusal == REPLY_NO_BDAT || rows[i].refusal == REPLY_NOT_HTTP);
+        assert_int_equal(command.ends_session, rows[i].refusal == REPLY_NOT_HTTP);
     }
 }
 
@@ -121,7 +123,17 @@ static void what_mail_says(void **state)
         {.argument = SPAN("FROM:<> BODY=BINARYMIME"), .refusal = REPLY_BAD_BODY},
         {.argument = SPAN("FROM:<> BODY"), .refusal = REPLY_BAD_BODY},
         {.argument = SPAN("FROM:<> AUTH=<>"), .refusal = REPLY_UNKNOWN_PARAMETER},
-        {.argument = SPAN("FROM:<> SMTPUTF8"), .refusal = REPLY_UNKNOWN_PARAMETER},
+        {SPAN("FROM:<> SmtpUtf8 SIZE=1"), "", 1, true, BODY_7BIT, REPLY_NONE},
+        {SPAN("FROM:<j\xC3\xBCrgen@gr\xC3\xBC.example> SMTPUTF8"), "j\xC3\xBCrgen@gr\xC3\xBC.example", 0, false,
+         BODY_7BIT, REPLY_NONE},
+        {.argument = SPAN("FROM:<> SMTPUTF8=1"), .refusal = REPLY_BAD_PARAMETER},
+        {.argument = SPAN("FROM:<> SMTPUTF8="), .refusal = REPLY_BAD_PARAMETER},
+        {.argument = SPAN("FROM:<> SMTPUTF8 SMTPUTF8"), .refusal = REPLY_REPEATED_PARAMETER},
+        {.argument = SPAN("FROM:<\xC3\xBC@example.org> FOO"), .refusal = REPLY_UNKNOWN_PARAMETER},
+        {.argument = SPAN("FROM:<@\xC3\xBC.example:a@example.org>"), .refusal = REPLY_NOT_ASCII},
+        {.argument = SPAN("FROM:<\xC3@example.org> SMTPUTF8"), .refusal = REPLY_BAD_SENDER},
+        {.argument = SPAN("FROM:<\"\xED\xA0\x80\"@example.org> SMTPUTF8"), .refusal = REPLY_BAD_SENDER},
+        {.argument = SPAN("FROM:<a@\xC0\xAF.example> SMTPUTF8"), .refusal = REPLY_BAD_SENDER},
         {.argument = SPAN("FROM:<> RET=HDRS"), .refusal = REPLY_UNKNOWN_PARAMETER},
         {.argument = SPAN("FROM:<> =1"), .refusal = REPLY_BAD_PARAMETER},
         {.argument = SPAN("FROM:<> -X=1"), .refusal = REPLY_BAD_PARAMETER},
@@ -169,18 +181,62 @@ static void what_rcpt_says(void **state)
         {SPAN("TO:<a@example.com>, <b@example.com>"), REPLY_BAD_RECIPIENT, NULL},
         {SPAN("TO <a@example.com>"), REPLY_RCPT_SYNTAX, NULL},
         {SPAN("TO:<a@gr\xC3\xBC.example>"), REPLY_NOT_ASCII, NULL},
+        {SPAN("TO:<a@gr\xC3\xBC.example> SMTPUTF8"), REPLY_UNKNOWN_PARAMETER, NULL}, /* MAIL's alone */
+        {SPAN("TO:<a@gr\xC3.example>"), REPLY_BAD_RECIPIENT, NULL},
     };
 
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct address recipient;
-        enum reply refusal = command_parse_rcpt(rows[i].argument, &recipient);
+        enum reply refusal = command_parse_rcpt(rows[i].argument, false, &recipient);
 
         if (refusal != rows[i].refusal)
             print_error("%.*s\n", (int)rows[i].argument.size, rows[i].argument.data);
         assert_int_equal(refusal, rows[i].refusal);
         if (refusal == REPLY_NONE)
             assert_string_equal(recipient.text, rows[i].recipient);
+        /* With SMTPUTF8 the one thing that changes. */
+        assert_int_equal(command_parse_rcpt(rows[i].argument, true, &recipient),
+                         refusal == REPLY_NOT_ASCII ? REPLY_NONE : refusal);
+    }
+}
+
+static void what_bdat_says(void **state)
+{
+    const struct {
+        struct span argument;
+        enum reply refusal;
+        uint64_t size;
+        bool is_last;
+    } rows[] = {
+        {SPAN("0"), REPLY_NONE, 0, false},
+        {SPAN("10"), REPLY_NONE, 10, false},
+        {SPAN("10 LAST"), REPLY_NONE, 10, true},
+        {SPAN("0010 \t last"), REPLY_NONE, 10, true},
+        {SPAN("18446744073709551615"), REPLY_NONE, UINT64_MAX, false},
+        {SPAN("18446744073709551616"), REPLY_BAD_CHUNK, 0, false},
+        {SPAN("99999999999999999999999 LAST"), REPLY_BAD_CHUNK, 0, false},
+        {SPAN("-1"), REPLY_BAD_CHUNK, 0, false},
+        {SPAN("+1"), REPLY_BAD_CHUNK, 0, false},
+        {SPAN("0x10"), REPLY_BAD_CHUNK, 0, false},
+        {SPAN("1k"), REPLY_BAD_CHUNK, 0, false},
+        {SPAN("LAST"), REPLY_BAD_CHUNK, 0, false},
+        {SPAN("LAST 10"), REPLY_BAD_CHUNK, 0, false},
+        {SPAN("10LAST"), REPLY_BAD_CHUNK, 0, false},
+        {SPAN("10 LAST 10"), REPLY_BAD_CHUNK, 0, false},
+        {SPAN("10 20"), REPLY_BAD_CHUNK, 0, false},
+        {SPAN(""), REPLY_BAD_CHUNK, 0, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct chunk_arguments chunk;
+
+        assert_int_equal(command_parse_bdat(rows[i].argument, &chunk), rows[i].refusal);
+        if (rows[i].refusal == REPLY_NONE) {
+            assert_true(chunk.size_bytes == rows[i].size);
+            assert_int_equal(chunk.is_last, rows[i].is_last);
+        }
     }
 }
 
@@ -298,6 +354,7 @@ int main(void)
         cmocka_unit_test(only_mail_and_rcpt_may_be_long),
         cmocka_unit_test(what_mail_says),
         cmocka_unit_test(what_rcpt_says),
+        cmocka_unit_test(what_bdat_says),
         cmocka_unit_test(only_crlf_ends_a_line),
         cmocka_unit_test(the_tail_of_a_long_line_is_swallowed),
         cmocka_unit_test(the_longest_line_is_whole),

@@ -57,7 +57,12 @@ static void an_empty_file_is_all_defaults(void **state)
     ASSERT_ARGUMENTS(config.sendmail, "/usr/sbin/sendmail", "-t", "-i", "-f", "<>");
     assert_int_equal(config.unknown, UNKNOWN_REJECT);
     assert_int_equal(config.max_message_size, 25 * 1024 * 1024);
+    assert_int_equal(config.max_header_size, 256 * 1024);
     assert_int_equal(config.max_recipients, 100);
+    assert_int_equal(config.max_errors, 10);
+    assert_int_equal(config.max_commands, 10000);
+    assert_int_equal(config.min_body_rate, 500);
+    assert_int_equal(config.greet_delay_ms, 0);
     assert_int_equal(config.command_timeout_ms, 5 * 60 * 1000);
     assert_int_equal(config.session_timeout_ms, 60 * 60 * 1000);
     assert_int_equal(config.max_runs, 10);

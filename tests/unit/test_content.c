@@ -14,11 +14,13 @@ enum { OUTPUT_SIZE = 200 * 1024, NO_END = -1 };
 static char output_storage[OUTPUT_SIZE];
 static struct content content;
 
+static const struct content_limits roomy = {UINT64_MAX, UINT64_MAX};
+
 /* Reads `input` in pieces of `step` bytes. Gives how many bytes stand behind the end, or NO_END. */
-static long read_body(struct span input, size_t step, uint64_t max_size, struct buf *output)
+static long read_limited(struct span input, size_t step, const struct content_limits *limits, struct buf *output)
 {
     *output = buf_over(output_storage, sizeof output_storage);
-    content_start(&content, max_size);
+    content_start(&content, CONTENT_DOTTED, limits);
     for (;;) {
         struct span piece = span_slice(input, 0, step);
         size_t given = piece.size;
@@ -34,6 +36,39 @@ static long read_body(struct span input, size_t step, uint64_t max_size, struct 
         if (status == CONTENT_END)
             return (long)input.size;
     }
+}
+
+static long read_body(struct span input, size_t step, uint64_t max_size, struct buf *output)
+{
+    const struct content_limits limits = {max_size, UINT64_MAX};
+
+    return read_limited(input, step, &limits, output);
+}
+
+/* The same for a counted body, which all of `input` is. */
+static void read_counted(struct span input, size_t step, const struct content_limits *limits, struct buf *output)
+{
+    enum content_status status = CONTENT_MORE;
+
+    *output = buf_over(output_storage, sizeof output_storage);
+    content_start(&content, CONTENT_COUNTED, limits);
+    while (input.size > 0) {
+        struct span piece = span_slice(input, 0, step);
+        size_t given = piece.size;
+
+        status = content_read(&content, &piece);
+        input = span_slice(input, given - piece.size, input.size);
+        assert_int_not_equal(status, CONTENT_END);
+        if (status == CONTENT_FULL) {
+            buf_put(output, content_bytes(&content));
+            content_emptied(&content);
+        }
+    }
+    content_end(&content);
+    buf_put(output, content_bytes(&content));
+    content_emptied(&content);
+    assert_int_equal(content_read(&content, &input), CONTENT_END);
+    assert_int_equal(content_bytes(&content).size, 0);
 }
 
 struct row {
@@ -195,14 +230,14 @@ static void a_discarded_body_is_followed(void **state)
     struct span input = SPAN("a\r\n..\r\n.\r\nQUIT\r\n");
 
     (void)state;
-    content_start(&content, 100);
+    content_start(&content, CONTENT_DOTTED, &roomy);
     content_discard(&content);
     assert_int_equal(content_read(&content, &input), CONTENT_END);
     assert_int_equal(content.verdict, CONTENT_DISCARDED);
     assert_int_equal(content_bytes(&content).size, 0);
     assert_int_equal(input.size, 6);
     input = SPAN("a\nb\r\n.\r\n");
-    content_start(&content, 100);
+    content_start(&content, CONTENT_DOTTED, &roomy);
     content_discard(&content);
     assert_int_equal(content_read(&content, &input), CONTENT_END);
     assert_int_equal(content.verdict, CONTENT_BARE_LINE_END);
@@ -236,6 +271,118 @@ static void long_lines_are_kept(void **state)
         assert_int_equal(content.verdict, CONTENT_GOOD);
         assert_true(span_equal(buf_span(&output), buf_span(&wanted)));
     }
+}
+
+static void counted_bodies(void **state)
+{
+    const struct {
+        struct span input;
+        enum content_verdict verdict;
+        struct span output;
+    } rows[] = {
+        {SPAN(""), CONTENT_GOOD, SPAN("")},
+        {SPAN("\r\n"), CONTENT_GOOD, SPAN("\n")},
+        {SPAN("a\r\n.\r\nb\r\n"), CONTENT_GOOD, SPAN("a\n.\nb\n")},
+        {SPAN(".\r\n..\r\n...a\r\n"), CONTENT_GOOD, SPAN(".\n..\n...a\n")},
+        {SPAN("\0\xFF\r\n"), CONTENT_GOOD, SPAN("\0\xFF\n")},
+        /* A last line without its end is given one. */
+        {SPAN("a"), CONTENT_GOOD, SPAN("a\n")},
+        {SPAN("a\r\nb"), CONTENT_GOOD, SPAN("a\nb\n")},
+        {SPAN("a\r\n."), CONTENT_GOOD, SPAN("a\n.\n")},
+        /* The same strict rules. */
+        {SPAN("a\r"), CONTENT_BARE_LINE_END, {0}},
+        {SPAN("\r"), CONTENT_BARE_LINE_END, {0}},
+        {SPAN("\n"), CONTENT_BARE_LINE_END, {0}},
+        {SPAN("a\nb\r\n"), CONTENT_BARE_LINE_END, {0}},
+        {SPAN("a\r\r\n"), CONTENT_BARE_LINE_END, {0}},
+        {SPAN("a\r\n.\r"), CONTENT_BARE_LINE_END, {0}},
+        {SPAN("a\r\n.\n\r\n"), CONTENT_BARE_LINE_END, {0}},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        for (size_t step = 1; step <= rows[i].input.size + 1; step++) {
+            struct buf output;
+
+            read_counted(rows[i].input, step, &roomy, &output);
+            assert_int_equal(content.verdict, rows[i].verdict);
+            if (rows[i].verdict == CONTENT_GOOD)
+                assert_true(span_equal(buf_span(&output), rows[i].output));
+            else
+                assert_int_equal(output.size, 0);
+        }
+}
+
+/* With the area just full where the last line's end has to be added. */
+static void a_counted_body_that_fills_the_area(void **state)
+{
+    static char input[2 * CONTENT_AREA_SIZE];
+
+    (void)state;
+    memset(input, 'a', sizeof input);
+    for (size_t size = CONTENT_AREA_SIZE - 2; size <= CONTENT_AREA_SIZE + 2; size++)
+        for (size_t step = 1; step <= 4096; step *= 8) {
+            struct buf output;
+
+            read_counted((struct span){input, size}, step, &roomy, &output);
+            assert_int_equal(output.size, size + 1);
+            assert_int_equal(output.data[size], '\n');
+            assert_int_equal(content.size_bytes, size + 2);
+        }
+}
+
+static void the_header_has_a_limit_of_its_own(void **state)
+{
+    const struct {
+        struct span input;
+        struct content_limits limits;
+        enum content_verdict verdict;
+    } rows[] = {
+        {SPAN("a: b\r\nc: d\r\n\r\nbody\r\n"), {100, 11}, CONTENT_HEADER_TOO_BIG},
+        {SPAN("a: b\r\nc: d\r\n\r\nbody\r\n"), {100, 12}, CONTENT_GOOD},
+        {SPAN("a: b\r\nc: d\r\n\r\nbody\r\n"), {19, 12}, CONTENT_TOO_BIG},
+        {SPAN("a: b\r\nc: d\r\n\r\nbody\r\n"), {11, 11}, CONTENT_TOO_BIG},
+        {SPAN("a: b\r\nc: d\r\n\r\nbody\r\n"), {11, 12}, CONTENT_TOO_BIG},
+        {SPAN("a: b\r\nc: d\r\n\r\nbody\r\n"), {12, 10}, CONTENT_HEADER_TOO_BIG},
+        {SPAN("\r\nall body\r\n"), {100, 1}, CONTENT_GOOD},
+        {SPAN("no empty line\r\n"), {100, 14}, CONTENT_HEADER_TOO_BIG},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        for (size_t step = 1; step <= rows[i].input.size; step++) {
+            char storage[100];
+            struct buf dotted = buf_over(storage, sizeof storage);
+            struct buf output;
+
+            buf_put(&dotted, rows[i].input);
+            buf_put_text(&dotted, ".\r\n");
+            assert_int_equal(read_limited(buf_span(&dotted), step, &rows[i].limits, &output), 0);
+            assert_int_equal(content.verdict, rows[i].verdict);
+            read_counted(rows[i].input, step, &rows[i].limits, &output);
+            assert_int_equal(content.verdict, rows[i].verdict);
+        }
+}
+
+/* Whatever arrives together, the fault that comes first is the one that is told. */
+static void of_two_faults_the_first_counts(void **state)
+{
+    static char storage[4096];
+    struct buf input = buf_over(storage, sizeof storage);
+
+    (void)state;
+    for (int i = 0; i < 100; i++)
+        buf_put_text(&input, "Received:\r\n");
+    input.size -= 2;
+    buf_put_text(&input, " from x by y");
+    for (uint64_t limit = 1095; limit < 1103; limit++)
+        for (size_t step = 1; step < sizeof storage; step = step * 3 + 1) {
+            const struct content_limits limits = {limit, UINT64_MAX};
+            struct buf output;
+
+            read_counted(buf_span(&input), step, &limits, &output);
+            assert_int_equal(content.verdict, limit < 1098 ? CONTENT_TOO_BIG : CONTENT_LOOP);
+        }
 }
 
 /* A small automaton written apart from the code, to hold it to over many short bodies. */
@@ -307,10 +454,18 @@ static void every_short_body_is_read_as_by_the_rules(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(bodies_are_decoded),          cmocka_unit_test(nothing_but_crlf_dot_crlf_is_an_end),
-        cmocka_unit_test(neighbours_of_an_end),        cmocka_unit_test(size_counts_octets_as_sent),
-        cmocka_unit_test(received_fields_are_counted), cmocka_unit_test(a_discarded_body_is_followed),
-        cmocka_unit_test(long_lines_are_kept),         cmocka_unit_test(every_short_body_is_read_as_by_the_rules),
+        cmocka_unit_test(counted_bodies),
+        cmocka_unit_test(a_counted_body_that_fills_the_area),
+        cmocka_unit_test(the_header_has_a_limit_of_its_own),
+        cmocka_unit_test(of_two_faults_the_first_counts),
+        cmocka_unit_test(bodies_are_decoded),
+        cmocka_unit_test(nothing_but_crlf_dot_crlf_is_an_end),
+        cmocka_unit_test(neighbours_of_an_end),
+        cmocka_unit_test(size_counts_octets_as_sent),
+        cmocka_unit_test(received_fields_are_counted),
+        cmocka_unit_test(a_discarded_body_is_followed),
+        cmocka_unit_test(long_lines_are_kept),
+        cmocka_unit_test(every_short_body_is_read_as_by_the_rules),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -104,13 +104,14 @@ static void ehlo_lists_what_is_offered(void **state)
     char longest[255];
 
     (void)state;
-    reply_put_ehlo(&output, SPAN("mail.example.com"), 26214400);
+    reply_put_ehlo(&output, SPAN("mail.example.com"), 26214400, false);
     assert_string_equal(storage, "250-mail.example.com\r\n250-PIPELINING\r\n250-8BITMIME\r\n"
-                                 "250-ENHANCEDSTATUSCODES\r\n250 SIZE 26214400\r\n");
+                                 "250-SMTPUTF8\r\n250-ENHANCEDSTATUSCODES\r\n250-CHUNKING\r\n250 SIZE 26214400\r\n");
     buf_clear(&output);
     memset(longest, 'a', sizeof longest);
-    reply_put_ehlo(&output, (struct span){longest, sizeof longest}, UINT64_MAX);
+    reply_put_ehlo(&output, (struct span){longest, sizeof longest}, UINT64_MAX, true);
     assert_false(output.overflowed);
+    assert_non_null(strstr(storage, "\r\n250-STARTTLS\r\n"));
 }
 
 static void failures_become_replies(void **state)

@@ -17,6 +17,7 @@ struct run {
     enum reply_failure open_failure;
     enum reply_failure write_failure; /* of every write */
     enum reply_failure commit_failure;
+    bool tls_fails;
     /* What came of it. */
     struct smtp smtp;
     struct buf replies; /* as sent */
@@ -33,8 +34,8 @@ static struct run run;
 /* Addresses of ours. */
 static enum smtp_verdict check_recipient(void *context, const struct address *recipient)
 {
-    static const char *const kept[] = {"a@example.com", "b@example.com", "\"john doe\"@example.com", "postmaster",
-                                       "postmaster@example.com"};
+    static const char *const kept[] = {"a@example.com", "b@example.com",          "\"john doe\"@example.com",
+                                       "postmaster",    "postmaster@example.com", "gr\xC3\xBCn@example.com"};
 
     (void)context;
     for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++)
@@ -81,6 +82,13 @@ static void note_body(struct span body)
 static bool handle(enum smtp_event event, struct buf *output, struct span body)
 {
     switch (event) {
+    case SMTP_STARTTLS:
+        note("starttls;", (struct span){0});
+        if (run.tls_fails)
+            smtp_not_secured(&run.smtp, output);
+        else
+            smtp_secured(&run.smtp);
+        break;
     case SMTP_MORE:
     case SMTP_CLOSE:
         run.closed = event == SMTP_CLOSE;
@@ -106,6 +114,9 @@ static bool handle(enum smtp_event event, struct buf *output, struct span body)
     case SMTP_ABORT:
         note("abort;", (struct span){0});
         break;
+    case SMTP_WITHDRAWN:
+        note("withdrawn;", (struct span){0});
+        break;
     case SMTP_DISCARDED:
         note("discarded;", (struct span){0});
         break;
@@ -117,8 +128,7 @@ static bool handle(enum smtp_event event, struct buf *output, struct span body)
     return true;
 }
 
-/* A session that is given `input` in pieces of `step` bytes; replies and events are in `run`. */
-static void converse(struct span input, size_t step)
+static void converse_begin(void)
 {
     char storage[SMTP_OUTPUT_MIN];
     struct buf output = buf_over(storage, sizeof storage);
@@ -129,6 +139,15 @@ static void converse(struct span input, size_t step)
     run.closed = false;
     smtp_init(&run.smtp, &run.policy, run.recipient_storage, sizeof run.recipient_storage);
     smtp_greet(&run.smtp, &output);
+    buf_put(&run.replies, buf_span(&output));
+}
+
+/* Gives `input` in pieces of `step` bytes. */
+static void converse_read(struct span input, size_t step)
+{
+    char storage[SMTP_OUTPUT_MIN];
+    struct buf output = buf_over(storage, sizeof storage);
+
     while (input.size > 0 && !run.closed) {
         struct span piece = span_slice(input, 0, step);
         struct span body = {0};
@@ -140,8 +159,20 @@ static void converse(struct span input, size_t step)
         buf_put(&run.replies, buf_span(&output));
         buf_clear(&output);
     }
+}
+
+static void converse_end(void)
+{
     note("", (struct span){0});
     assert_false(run.replies.overflowed || run.events.overflowed);
+}
+
+/* A whole session; replies and events are in `run`. */
+static void converse(struct span input, size_t step)
+{
+    converse_begin();
+    converse_read(input, step);
+    converse_end();
 }
 
 static int set_up(void **state)
@@ -151,7 +182,9 @@ static int set_up(void **state)
     run.policy = (struct smtp_policy){
         .hostname = "mail.example.com",
         .max_message_size = 1000,
+        .max_header_size = 100000,
         .max_recipients = 100,
+        .max_commands = 2000,
         .max_errors = 10,
         .recipient = check_recipient,
     };
@@ -191,24 +224,40 @@ struct row {
     const char *events;
 };
 
+/* What has come of it must be what the row says, and `whole_replies`, to the byte, what came of it in one piece. */
+static void check_outcome(const struct row *row, const char *how, size_t where, const char *whole_replies)
+{
+    char storage[4096];
+    struct buf brief = buf_over(storage, sizeof storage);
+
+    shorten_replies(&brief);
+    if (strcmp(storage, row->replies) != 0 || strcmp(run.event_storage, row->events) != 0)
+        print_error("%s %zu: %.*s\n", how, where, (int)row->input.size, row->input.data);
+    assert_string_equal(storage, row->replies);
+    assert_string_equal(run.event_storage, row->events);
+    if (whole_replies != NULL)
+        assert_string_equal(run.reply_storage, whole_replies);
+}
+
+/* In one piece, cut once at every byte (of very long input, at many), and in pieces of one size. */
 static void check(const struct row *row)
 {
     static char whole_replies[sizeof run.reply_storage];
-    size_t steps[] = {row->input.size, 1, 2, 3, 5, 17, 64};
+    static const size_t steps[] = {1, 2, 3, 5, 17, 64};
 
+    converse(row->input, row->input.size);
+    check_outcome(row, "in pieces of", row->input.size, NULL);
+    memcpy(whole_replies, run.reply_storage, run.replies.size + 1);
+    for (size_t cut = 1; cut < row->input.size; cut += 1 + row->input.size / 600) {
+        converse_begin();
+        converse_read(span_slice(row->input, 0, cut), cut);
+        converse_read(span_slice(row->input, cut, row->input.size), row->input.size);
+        converse_end();
+        check_outcome(row, "cut at", cut, whole_replies);
+    }
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
-        char storage[4096];
-        struct buf brief = buf_over(storage, sizeof storage);
-
         converse(row->input, steps[i]);
-        shorten_replies(&brief);
-        if (strcmp(storage, row->replies) != 0 || strcmp(run.event_storage, row->events) != 0)
-            print_error("in steps of %zu: %.*s\n", steps[i], (int)row->input.size, row->input.data);
-        assert_string_equal(storage, row->replies);
-        assert_string_equal(run.event_storage, row->events);
-        if (i == 0)
-            memcpy(whole_replies, run.reply_storage, run.replies.size + 1);
-        assert_string_equal(run.reply_storage, whole_replies);
+        check_outcome(row, "in pieces of", steps[i], whole_replies);
     }
 }
 
@@ -257,6 +306,55 @@ static void a_message_is_taken(void **state)
     assert_true(
         span_equal(span_slice(buf_span(&run.events), sizeof OPENED - 1, 100), SPAN("body(\xFF\0\x80\n)commit;")));
     assert_int_equal(run.smtp.content.size_bytes, 5);
+}
+
+static void smtputf8(void **state)
+{
+    const struct row rows[] = {
+        {SPAN(EHLO "MAIL FROM:<\xC3\xBC@example.org> SMTPUTF8\r\nRCPT TO:<gr\xC3\xBCn@example.com>\r\n" DATA), BEGUN,
+         "open \xC3\xBC@example.org to gr\xC3\xBCn@example.com;"},
+        /* It is one transaction's. */
+        {SPAN(EHLO "MAIL FROM:<> SMTPUTF8\r\n" RCPT DATA "\xC3\xBC\r\n.\r\n" MAIL
+                   "RCPT TO:<gr\xC3\xBCn@example.com>\r\n"),
+         BEGUN " 250/2.0.0 250/2.1.0 553/5.6.7",
+         "open  to a@example.com;body(\xC3\xBC\n)commit;rejected TO:<gr\xC3\xBCn@example.com>;"},
+        {SPAN(EHLO "MAIL FROM:<> SMTPUTF8\r\nRSET\r\n" MAIL "RCPT TO:<gr\xC3\xBCn@example.com>\r\n"),
+         "250 250/2.1.0 250/2.0.0 250/2.1.0 553/5.6.7", "rejected TO:<gr\xC3\xBCn@example.com>;"},
+        {SPAN(EHLO
+              "MAIL FROM:<\xC3@example.org> SMTPUTF8\r\nMAIL FROM:<> SMTPUTF8\r\nRCPT TO:<\xBC@example.com>\r\n"),
+         "250 501/5.1.7 250/2.1.0 501/5.1.3", "rejected ;rejected TO:<\xBC@example.com>;"},
+    };
+
+    (void)state;
+    CHECK_ALL(rows);
+}
+
+static void the_protocol_has_its_name(void **state)
+{
+    const struct {
+        struct span clear, secured;
+        const char *name;
+    } rows[] = {
+        {SPAN(""), SPAN(""), "SMTP"},
+        {SPAN("HELO c\r\n" MAIL), SPAN(""), "SMTP"},
+        {SPAN(EHLO MAIL), SPAN(""), "ESMTP"},
+        {SPAN(EHLO "MAIL FROM:<> SMTPUTF8\r\n"), SPAN(""), "UTF8SMTP"},
+        {SPAN(EHLO "MAIL FROM:<> SMTPUTF8\r\nRSET\r\n"), SPAN(""), "ESMTP"},
+        {SPAN(EHLO "STARTTLS\r\n"), SPAN(EHLO MAIL), "ESMTPS"},
+        {SPAN(EHLO "STARTTLS\r\n"), SPAN("HELO c\r\n" MAIL), "ESMTPS"},
+        {SPAN(EHLO "STARTTLS\r\n"), SPAN(EHLO "MAIL FROM:<> SMTPUTF8\r\n"), "UTF8SMTPS"},
+        {SPAN(EHLO "MAIL FROM:<> SMTPUTF8\r\nSTARTTLS\r\n"), SPAN(EHLO MAIL), "ESMTPS"},
+    };
+
+    (void)state;
+    run.policy.offer_starttls = true;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        converse_begin();
+        converse_read(rows[i].clear, 1000);
+        converse_read(rows[i].secured, 1000);
+        converse_end();
+        assert_string_equal(smtp_protocol(&run.smtp), rows[i].name);
+    }
 }
 
 static void envelope_is_there_when_asked_for(void **state)
@@ -338,7 +436,6 @@ static void what_is_refused(void **state)
         {SPAN(EHLO MAIL "RCPT TO:a@example.com\r\n"), "250 250/2.1.0 501/5.1.3", "rejected TO:a@example.com;"},
         /* A browser, and octets that are no commands: the session ends. */
         {SPAN("POST / HTTP/1.1\r\nHost: x\r\n\r\n" EHLO MAIL RCPT DATA), "421/4.7.0", "rejected ;"},
-        {SPAN(EHLO MAIL RCPT "BDAT 50 LAST\r\nRSET\r\n" MAIL), "250 250/2.1.0 250/2.1.5 502/5.5.1", "rejected ;"},
         /* A line that does not end with CRLF is one refused line. */
         {SPAN("NOOP\nNOOP\nNOOP\r\nNOOP\r\n"), "500/5.5.2 250/2.0.0", "rejected ;"},
         {SPAN(EHLO "MAIL FROM:<s@example.org>\nRCPT TO:<a@example.com>\nDATA\r\n" QUIT), "250 500/5.5.2 221/2.0.0",
@@ -563,6 +660,321 @@ static void failures_of_ours(void **state)
     check(&not_committed);
 }
 
+/* ---- BDAT ---- */
+
+#define BDAT(size, octets) "BDAT " size "\r\n" octets
+/* What EHLO, MAIL and RCPT bring. */
+#define READY "250 250/2.1.0 250/2.1.5 "
+
+static void chunks_make_a_message(void **state)
+{
+    const struct row rows[] = {
+        {SPAN(EHLO MAIL RCPT BDAT("17 LAST", "Subject: x\r\n\r\n.\r\n") QUIT), READY "250/2.0.0 221/2.0.0",
+         OPENED "body(Subject: x\n\n.\n)commit;"},
+        {SPAN(EHLO MAIL RCPT BDAT("3", "a\r\n") BDAT("5", ".\r\n..") BDAT("2 LAST", "\r\n") MAIL),
+         READY "250/2.0.0 250/2.0.0 250/2.0.0 250/2.1.0", OPENED "body(a\n.\n..\n)commit;"},
+        /* A line, and a line's end, over two chunks. */
+        {SPAN(EHLO MAIL RCPT BDAT("2", "a\r") BDAT("1", "\n") BDAT("2", "\r\n") BDAT("0 LAST", "")),
+         READY "250/2.0.0 250/2.0.0 250/2.0.0 250/2.0.0", OPENED "body(a\n\n)commit;"},
+        {SPAN(EHLO MAIL RCPT BDAT("0 LAST", "") QUIT), READY "250/2.0.0 221/2.0.0", OPENED "commit;"},
+        {SPAN(EHLO MAIL RCPT BDAT("0", "") BDAT("1 LAST", "x")), READY "250/2.0.0 250/2.0.0",
+         OPENED "body(x\n)commit;"},
+        /* Octets that look like commands are octets. */
+        {SPAN(EHLO MAIL RCPT BDAT("12", "QUIT\r\nRSET\r\n") BDAT("8 last", "BDAT 9\r\n") "NOOP\r\n"),
+         READY "250/2.0.0 250/2.0.0 250/2.0.0", OPENED "body(QUIT\nRSET\nBDAT 9\n)commit;"},
+        /* Others may stand between chunks. */
+        {SPAN(EHLO MAIL RCPT BDAT("1", "x") "NOOP\r\nVRFY a\r\nHELP\r\nFOO\r\n" BDAT("2 LAST", "\r\n")),
+         READY "250/2.0.0 250/2.0.0 252/2.0.0 214/2.0.0 500/5.5.2 250/2.0.0", OPENED "rejected ;body(x\n)commit;"},
+        {SPAN(EHLO "MAIL FROM:<s@example.org> BODY=8BITMIME SIZE=4\r\n" RCPT BDAT("4 LAST", "\xC3\xBC\r\n")),
+         READY "250/2.0.0", OPENED "body(\xC3\xBC\n)commit;"},
+        /* One message by either way in one session. */
+        {SPAN(EHLO MAIL RCPT BDAT("1 LAST", "x") MAIL RCPT DATA "..\r\n.\r\n" MAIL RCPT BDAT("1 LAST", ".")),
+         READY "250/2.0.0 250/2.1.0 250/2.1.5 354 250/2.0.0 250/2.1.0 250/2.1.5 250/2.0.0",
+         OPENED "body(x\n)commit;" OPENED "body(.\n)commit;" OPENED "body(.\n)commit;"},
+        /* A connection that ends within a message. */
+        {SPAN(EHLO MAIL RCPT BDAT("9 LAST", "x\r\n")), "250 250/2.1.0 250/2.1.5", OPENED},
+        {SPAN(EHLO MAIL RCPT BDAT("3", "x\r\n")), READY "250/2.0.0", OPENED},
+        {SPAN(EHLO MAIL RCPT BDAT("3", "x\r\n") QUIT), READY "250/2.0.0 221/2.0.0", OPENED},
+    };
+
+    (void)state;
+    CHECK_ALL(rows);
+}
+
+static void a_message_in_chunks_can_be_withdrawn(void **state)
+{
+    const struct row rows[] = {
+        {SPAN(EHLO MAIL RCPT BDAT("3", "x\r\n") "RSET\r\n" BDAT("1 LAST", "y") MAIL RCPT BDAT("1 LAST", "z")),
+         READY "250/2.0.0 250/2.0.0 503/5.5.1 250/2.1.0 250/2.1.5 250/2.0.0",
+         OPENED "withdrawn;rejected ;" OPENED "body(z\n)commit;"},
+        {SPAN(EHLO MAIL RCPT BDAT("3", "x\r\n") EHLO MAIL), READY "250/2.0.0 250 250/2.1.0", OPENED "withdrawn;"},
+        {SPAN(EHLO MAIL RCPT BDAT("3", "x\r\n") "HELO c\r\n" MAIL), READY "250/2.0.0 250 250/2.1.0",
+         OPENED "withdrawn;"},
+        {SPAN(EHLO MAIL RCPT BDAT("3", "x\r\n") "HELO\r\n" BDAT("0 LAST", "")), READY "250/2.0.0 501 250/2.0.0",
+         OPENED "rejected ;body(x\n)commit;"},
+        {SPAN(EHLO MAIL RCPT "RSET\r\n"), READY "250/2.0.0", ""},
+    };
+
+    (void)state;
+    CHECK_ALL(rows);
+}
+
+/* The octets are swallowed, whatever they look like, and the answer stands behind them. */
+static void chunks_out_of_turn(void **state)
+{
+    const struct row rows[] = {
+        {SPAN(BDAT("6", "QUIT\r\n") "NOOP\r\n"), "503/5.5.1 250/2.0.0", "rejected ;"},
+        {SPAN(EHLO BDAT("6 LAST", "QUIT\r\n") "NOOP\r\n"), "250 503/5.5.1 250/2.0.0", "rejected ;"},
+        {SPAN(EHLO MAIL BDAT("6 LAST", "QUIT\r\n") RCPT BDAT("0 LAST", "")),
+         "250 250/2.1.0 503/5.5.1 250/2.1.5 250/2.0.0", "rejected ;" OPENED "commit;"},
+        {SPAN(EHLO MAIL "RCPT TO:<x@example.com>\r\n" BDAT("6", "QUIT\r\n") BDAT("6 LAST", "QUIT\r\n") MAIL),
+         "250 250/2.1.0 550/5.1.1 554/5.5.1 503/5.5.1 503/5.5.1",
+         "rejected x@example.com;rejected ;rejected ;rejected ;"},
+        /* DATA and BDAT do not mix, nor do MAIL and RCPT in between. */
+        {SPAN(EHLO MAIL RCPT BDAT("1", "x") DATA MAIL RCPT "STARTTLS\r\n" BDAT("0 LAST", "")),
+         READY "250/2.0.0 503/5.5.1 503/5.5.1 503/5.5.1 503/5.5.1 250/2.0.0",
+         OPENED "rejected ;rejected ;rejected ;rejected ;body(x\n)commit;"},
+        {SPAN(EHLO MAIL RCPT DATA BDAT("1 LAST", "x") "\r\n.\r\n"), BEGUN " 250/2.0.0",
+         OPENED "body(BDAT 1 LAST\nx\n)commit;"},
+    };
+
+    (void)state;
+    run.policy.offer_starttls = true;
+    CHECK_ALL(rows);
+}
+
+/* Nobody knows how many octets come: none of them is read as a command. */
+static void chunks_of_unknown_size_end_the_session(void **state)
+{
+    static const char *const lines[] = {
+        "BDAT\r\n",
+        "BDAT LAST\r\n",
+        "BDAT -1\r\n",
+        "BDAT 18446744073709551616 LAST\r\n",
+        "BDAT 99999999999999999999999\r\n",
+        "BDAT 9 FIRST\r\n",
+        "bdat 9\x01\r\n",
+        "BDAT 9\rx\r\n",
+        "BDAT 9\n",
+        "BDAT 9 LAST\nx\r\n",
+    };
+    static char storage[8192];
+
+    (void)state;
+    for (size_t i = 0; i <= sizeof lines / sizeof lines[0]; i++) {
+        struct buf input = buf_over(storage, sizeof storage);
+
+        buf_put_text(&input, EHLO MAIL RCPT);
+        if (i < sizeof lines / sizeof lines[0])
+            buf_put_text(&input, lines[i]);
+        else
+            for (int digit = 0; digit < 1200; digit++)
+                buf_put_text(&input, digit == 0 ? "BDAT " : digit < 1199 ? "1" : "\r\n");
+        buf_put_text(&input, "RSET\r\n" MAIL RCPT DATA "forged\r\n.\r\n");
+        for (size_t step = 1; step < input.size; step += step < 20 ? 1 : 50) {
+            converse(buf_span(&input), step);
+            assert_true(run.closed);
+            assert_string_equal(run.event_storage, "rejected ;");
+            assert_non_null(strstr(run.reply_storage, "\r\n421 4.5.0 mail.example.com "));
+        }
+    }
+}
+
+static void messages_in_chunks_that_are_refused(void **state)
+{
+    const struct row rows[] = {
+        /* At the first chunk in which the fault is found; the rest, which is on its way, is swallowed. */
+        {SPAN(EHLO MAIL RCPT BDAT("4", "a\nb\n") BDAT("6", "QUIT\r\n") BDAT("6 LAST", "QUIT\r\n") MAIL),
+         READY "550/5.6.0 503/5.5.1 503/5.5.1 250/2.1.0", OPENED "abort;rejected ;rejected ;"},
+        /* A CR and what is not its LF over a border. */
+        {SPAN(EHLO MAIL RCPT BDAT("2", "a\r") BDAT("2 LAST", "b\n") MAIL), READY "250/2.0.0 550/5.6.0 250/2.1.0",
+         OPENED "abort;"},
+        {SPAN(EHLO MAIL RCPT BDAT("3", "a\r\n") BDAT("1", "\n") MAIL), READY "250/2.0.0 550/5.6.0 250/2.1.0",
+         OPENED "abort;"},
+        {SPAN(EHLO MAIL RCPT BDAT("2 LAST", "a\r") MAIL), READY "550/5.6.0 250/2.1.0", OPENED "abort;"},
+        {SPAN(EHLO MAIL RCPT BDAT("2", "a\r") BDAT("0 LAST", "") MAIL), READY "250/2.0.0 550/5.6.0 250/2.1.0",
+         OPENED "abort;"},
+        /* The next message begins with a clean slate. */
+        {SPAN(EHLO MAIL RCPT BDAT("1", "\n") MAIL RCPT BDAT("1 LAST", "x")),
+         READY "550/5.6.0 250/2.1.0 250/2.1.5 250/2.0.0", OPENED "abort;" OPENED "body(x\n)commit;"},
+        {SPAN(EHLO MAIL RCPT BDAT("1", "\n") "RSET\r\n" BDAT("6", "QUIT\r\n") "NOOP\r\n"),
+         READY "550/5.6.0 250/2.0.0 503/5.5.1 250/2.0.0", OPENED "abort;rejected ;"},
+    };
+
+    (void)state;
+    CHECK_ALL(rows);
+}
+
+static void put_chunks(struct buf *input, size_t size, size_t chunk_size, const char *last)
+{
+    for (size_t at = 0; at < size; at += chunk_size) {
+        size_t here = size - at < chunk_size ? size - at : chunk_size;
+
+        buf_printf(input, "BDAT %zu%s\r\n", here, at + here == size ? last : "");
+        for (size_t i = at; i < at + here; i++)
+            buf_put_byte(input, i < 2 ? "\r\n"[i] : 'x');
+    }
+}
+
+static void chunks_keep_to_the_limits(void **state)
+{
+    static char storage[64 * 1024];
+
+    (void)state;
+    for (size_t chunk_size = 1; chunk_size <= 1100; chunk_size = chunk_size * 2 + 1)
+        for (size_t size = 997; size <= 999; size++) { /* the line's end, left out, counts */
+            struct buf input = buf_over(storage, sizeof storage);
+
+            buf_put_text(&input, EHLO MAIL RCPT);
+            put_chunks(&input, size, chunk_size, " LAST");
+            buf_put_text(&input, MAIL);
+            assert_false(input.overflowed);
+            converse(buf_span(&input), 100);
+            assert_int_equal(strstr(run.event_storage, "commit;") != NULL, size <= 998);
+            assert_int_equal(strstr(run.event_storage, "abort;") != NULL, size > 998);
+            assert_int_equal(strstr(run.reply_storage, "\r\n552 5.3.4 ") != NULL, size > 998);
+            assert_int_equal(run.smtp.state, SMTP_MAIL);
+        }
+}
+
+static void a_flood_of_chunks_behind_a_refused_one_is_no_error(void **state)
+{
+    static char storage[64 * 1024];
+    struct buf input = buf_over(storage, sizeof storage);
+
+    (void)state;
+    buf_put_text(&input, EHLO MAIL RCPT);
+    put_chunks(&input, 5000, 50, "");
+    buf_put_text(&input, "NOOP\r\n");
+    converse(buf_span(&input), 1000);
+    assert_false(run.closed);
+    assert_int_equal(run.smtp.errors, 1);
+    run.policy.max_commands = 50;
+    converse(buf_span(&input), 1000);
+    assert_true(run.closed);
+}
+
+static void failures_of_ours_in_chunks(void **state)
+{
+    const struct row not_opened = {SPAN(EHLO MAIL RCPT BDAT("6", "QUIT\r\n") BDAT("6 LAST", "QUIT\r\n") MAIL),
+                                   READY "452/4.3.1 503/5.5.1 250/2.1.0", OPENED "rejected ;rejected ;"};
+    const struct row not_written = {SPAN(EHLO MAIL RCPT BDAT("1 LAST", "x") MAIL), READY "452/4.3.1 250/2.1.0",
+                                    OPENED "abort;"};
+    const struct row not_committed = {SPAN(EHLO MAIL RCPT BDAT("1 LAST", "x") MAIL), READY "451/4.3.0 250/2.1.0",
+                                      OPENED "body(x\n)commit;"};
+
+    (void)state;
+    run.open_failure = FAILURE_DISK_FULL;
+    check(&not_opened);
+    run.open_failure = FAILURE_NONE;
+    run.write_failure = FAILURE_DISK_FULL;
+    check(&not_written);
+    run.write_failure = FAILURE_NONE;
+    run.commit_failure = FAILURE_TEMPORARY;
+    check(&not_committed);
+}
+
+static void chunks_for_nobody(void **state)
+{
+    const struct row rows[] = {
+        {SPAN(EHLO MAIL "RCPT TO:<x@example.com>\r\n" BDAT("3", "x\r\n") BDAT("1 LAST", "x") MAIL),
+         READY "250/2.0.0 250/2.0.0 250/2.1.0", "discarded;"},
+        {SPAN(EHLO MAIL "RCPT TO:<x@example.com>\r\n" BDAT("3", "x\n\n") BDAT("1 LAST", "x") MAIL),
+         READY "550/5.6.0 503/5.5.1 250/2.1.0", "rejected ;rejected ;"},
+    };
+
+    (void)state;
+    run.policy.discard_unknown = true;
+    CHECK_ALL(rows);
+}
+
+static void a_body_is_on_its_way(void **state)
+{
+    const struct {
+        struct span input;
+        bool in_body;
+    } rows[] = {
+        {SPAN(EHLO MAIL RCPT), false},
+        {SPAN(EHLO MAIL RCPT DATA), true},
+        {SPAN(EHLO MAIL RCPT DATA "x\r\n"), true},
+        {SPAN(EHLO MAIL RCPT DATA "x\r\n.\r\n"), false},
+        {SPAN(EHLO MAIL RCPT BDAT("9", "x")), true},
+        {SPAN(EHLO MAIL RCPT BDAT("1", "x")), true},
+        {SPAN(EHLO MAIL RCPT BDAT("1 LAST", "x")), false},
+        {SPAN(EHLO BDAT("9", "x")), true},
+        {SPAN(EHLO BDAT("1", "x")), false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        converse(rows[i].input, 7);
+        assert_int_equal(smtp_in_body(&run.smtp), rows[i].in_body);
+    }
+}
+
+/* ---- STARTTLS ---- */
+
+/* A session of several reads: what stands behind STARTTLS in its read is not the client's word. */
+static void check_reads(const struct span *reads, size_t count, const char *replies, const char *events)
+{
+    char storage[4096];
+    struct buf brief = buf_over(storage, sizeof storage);
+
+    converse_begin();
+    for (size_t i = 0; i < count; i++)
+        converse_read(reads[i], reads[i].size);
+    converse_end();
+    shorten_replies(&brief);
+    assert_string_equal(storage, replies);
+    assert_string_equal(run.event_storage, events);
+}
+#define CHECK_READS(reads, replies, events) check_reads(reads, sizeof(reads) / sizeof(reads)[0], replies, events)
+
+static void tls_begins_the_session_anew(void **state)
+{
+    const struct span reads[] = {SPAN(EHLO "STARTTLS\r\n"), SPAN(MAIL EHLO "STARTTLS\r\n"), SPAN(MAIL RCPT DATA)};
+
+    (void)state;
+    run.policy.offer_starttls = true;
+    CHECK_READS(reads, "250 220/2.0.0 503/5.5.1 250 503/5.5.1 250/2.1.0 250/2.1.5 354",
+                "starttls;rejected ;rejected ;" OPENED);
+    assert_string_equal(smtp_protocol(&run.smtp), "ESMTPS");
+    assert_non_null(strstr(run.reply_storage, "250-STARTTLS\r\n"));
+    assert_null(strstr(strstr(run.reply_storage, "220 2.0.0"), "250-STARTTLS\r\n"));
+}
+
+static void nothing_said_in_the_clear_survives_tls(void **state)
+{
+    const struct span injected[] = {SPAN(EHLO "STARTTLS\r\n" EHLO MAIL RCPT DATA "x\r\n.\r\n"), SPAN("NOOP\r\n")};
+    const struct span half_a_line[] = {SPAN(EHLO "STARTTLS\r\nMAIL FROM:<"), SPAN("NOOP\r\n")};
+    const struct span transaction[] = {SPAN(EHLO MAIL RCPT "STARTTLS\r\n"), SPAN(DATA EHLO DATA)};
+
+    (void)state;
+    run.policy.offer_starttls = true;
+    CHECK_READS(injected, "250 220/2.0.0 250/2.0.0", "starttls;");
+    CHECK_READS(half_a_line, "250 220/2.0.0 250/2.0.0", "starttls;");
+    CHECK_READS(transaction, "250 250/2.1.0 250/2.1.5 220/2.0.0 503/5.5.1 250 503/5.5.1",
+                "starttls;rejected ;rejected ;");
+}
+
+static void tls_is_refused(void **state)
+{
+    const struct row not_offered = {SPAN("STARTTLS\r\n" EHLO "STARTTLS\r\n" MAIL),
+                                    "502/5.5.1 250 502/5.5.1 250/2.1.0", "rejected ;rejected ;"};
+    const struct row too_early = {SPAN("STARTTLS\r\n" EHLO "STARTTLS now\r\n" MAIL),
+                                  "503/5.5.1 250 501/5.5.4 250/2.1.0", "rejected ;rejected ;"};
+    const struct span fails[] = {SPAN(EHLO MAIL RCPT "STARTTLS\r\nNOOP\r\n"), SPAN(DATA)};
+
+    (void)state;
+    check(&not_offered);
+    run.policy.offer_starttls = true;
+    check(&too_early);
+    /* What failed has taken nothing away; but the NOOP might not have been the client's. */
+    run.tls_fails = true;
+    CHECK_READS(fails, "250 250/2.1.0 250/2.1.5 454/4.7.0 354", "starttls;" OPENED);
+    assert_string_equal(smtp_protocol(&run.smtp), "ESMTP");
+}
+
 /* ---- limits ---- */
 
 static void put_times(struct buf *input, const char *text, unsigned count)
@@ -629,6 +1041,50 @@ static void lines_that_are_too_long(void **state)
     }
 }
 
+static void too_many_commands_end_the_session(void **state)
+{
+    const struct row rows[] = {
+        {SPAN(EHLO MAIL "RSET\r\n" QUIT), "250 250/2.1.0 250/2.0.0 221/2.0.0", ""},
+        {SPAN(EHLO MAIL "RSET\r\nNOOP\r\n" QUIT), "250 250/2.1.0 250/2.0.0 250/2.0.0 421/4.7.0", "rejected ;"},
+        {SPAN(EHLO MAIL RCPT DATA "NOOP\r\n.\r\nNOOP\r\n"), BEGUN " 250/2.0.0 421/4.7.0",
+         OPENED "body(NOOP\n)commit;rejected ;"},
+    };
+
+    (void)state;
+    run.policy.max_commands = 4;
+    CHECK_ALL(rows);
+    assert_true(run.closed);
+}
+
+static void a_header_that_is_too_large(void **state)
+{
+    char storage[2048];
+    struct buf input = buf_over(storage, sizeof storage);
+
+    (void)state;
+    run.policy.max_header_size = 500;
+    buf_put_text(&input, EHLO MAIL RCPT DATA);
+    put_times(&input, "X-Field: something\r\n", 26);
+    buf_put_text(&input, "\r\nbody\r\n.\r\n" MAIL);
+    check(&(struct row){buf_span(&input), BEGUN " 552/5.3.4 250/2.1.0", OPENED "abort;"});
+    assert_non_null(strstr(run.reply_storage, "552 5.3.4 the header "));
+}
+
+static void a_client_that_does_not_wait_for_the_greeting(void **state)
+{
+    char storage[SMTP_OUTPUT_MIN];
+    struct buf output = buf_over(storage, sizeof storage);
+    struct span input = SPAN(EHLO);
+    struct span body = {0};
+
+    (void)state;
+    smtp_init(&run.smtp, &run.policy, run.recipient_storage, sizeof run.recipient_storage);
+    smtp_refuse_early(&run.smtp, &output);
+    assert_string_equal(storage, "554 5.5.1 mail.example.com wait for the greeting before you speak, closing\r\n");
+    assert_true(span_equal(run.smtp.rejection.reply_text, span_slice(buf_span(&output), 0, output.size - 2)));
+    assert_int_equal(smtp_step(&run.smtp, &input, &output, &body), SMTP_CLOSE);
+}
+
 static void nothing_is_read_while_answers_wait(void **state)
 {
     char input_storage[8192];
@@ -691,6 +1147,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_message_is_taken),
+        TEST(smtputf8),
+        TEST(the_protocol_has_its_name),
         TEST(envelope_is_there_when_asked_for),
         TEST(order_of_commands),
         TEST(what_is_refused),
@@ -703,6 +1161,22 @@ int main(void)
         TEST(smuggling),
         TEST(messages_that_are_refused),
         TEST(failures_of_ours),
+        TEST(chunks_make_a_message),
+        TEST(a_message_in_chunks_can_be_withdrawn),
+        TEST(chunks_out_of_turn),
+        TEST(chunks_of_unknown_size_end_the_session),
+        TEST(messages_in_chunks_that_are_refused),
+        TEST(chunks_keep_to_the_limits),
+        TEST(a_flood_of_chunks_behind_a_refused_one_is_no_error),
+        TEST(failures_of_ours_in_chunks),
+        TEST(chunks_for_nobody),
+        TEST(a_body_is_on_its_way),
+        TEST(too_many_commands_end_the_session),
+        TEST(a_header_that_is_too_large),
+        TEST(a_client_that_does_not_wait_for_the_greeting),
+        TEST(tls_begins_the_session_anew),
+        TEST(nothing_said_in_the_clear_survives_tls),
+        TEST(tls_is_refused),
         TEST(too_many_errors_end_the_session),
         TEST(lines_that_are_too_long),
         TEST(nothing_is_read_while_answers_wait),

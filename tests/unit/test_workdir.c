@@ -222,7 +222,8 @@ static void other_file_systems_are_not_entered(void **state)
     assert_int_equal(status, 0);
 }
 
-/* Where folders are moved up because they lie too deep, one of them and a link take each other's place all the time. */
+/* Where folders are moved up because they lie too deep, one of them and a link take each other's place all the time.
+ */
 static int exchange(void *context)
 {
     int fd = *(const int *)context;

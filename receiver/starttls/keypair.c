@@ -1,0 +1,117 @@
+#include "receiver/starttls/keypair.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct file {
+    const char *path;
+    uint8_t *bytes;
+    size_t size;
+};
+
+static int read_file(struct file *file, struct err *err)
+{
+    errno = 0;
+    file->bytes = tls_load_file(file->path, &file->size, NULL);
+    if (file->bytes != NULL && file->size <= INT_MAX)
+        return 0;
+    return errno == 0 ? err_set(err, ERR_PERMANENT, "%.160s can't be read", file->path)
+                      : err_system(err, "%.160s", file->path);
+}
+
+/* A password is asked of nobody: there is nobody to ask. */
+static char no_password[] = "";
+
+static int judge(X509 *certificate, EVP_PKEY *key, const char *certificate_path, const char *key_path,
+                 struct err *err)
+{
+    if (certificate == NULL)
+        return err_set(err, ERR_PERMANENT, "%.160s holds no certificate in PEM", certificate_path);
+    if (key == NULL)
+        return err_set(err, ERR_PERMANENT, "%.160s holds no private key in PEM, or one with a password", key_path);
+    if (X509_check_private_key(certificate, key) != 1)
+        return err_set(err, ERR_PERMANENT, "the key %.160s does not belong to the certificate %.160s", key_path,
+                       certificate_path);
+    if (X509_cmp_current_time(X509_get0_notAfter(certificate)) <= 0)
+        return err_set(err, ERR_PERMANENT, "the certificate %.160s has expired; renew it", certificate_path);
+    if (X509_cmp_current_time(X509_get0_notBefore(certificate)) >= 0)
+        return err_set(err, ERR_PERMANENT, "the certificate %.160s is not valid yet; is the clock right?",
+                       certificate_path);
+    return 0;
+}
+
+/* libtls would say that something is wrong, but not what. The first certificate of the file is ours. */
+static int check_pair(const struct file *certificate, const struct file *key, struct err *err)
+{
+    BIO *certificate_text = BIO_new_mem_buf(certificate->bytes, (int)certificate->size);
+    BIO *key_text = BIO_new_mem_buf(key->bytes, (int)key->size);
+    X509 *x509 = NULL;
+    EVP_PKEY *pkey = NULL;
+    int status;
+
+    if (certificate_text == NULL || key_text == NULL) {
+        status = err_set(err, ERR_TEMPORARY, "no memory for a certificate");
+    } else {
+        x509 = PEM_read_bio_X509(certificate_text, NULL, NULL, no_password);
+        pkey = PEM_read_bio_PrivateKey(key_text, NULL, NULL, no_password);
+        status = judge(x509, pkey, certificate->path, key->path, err);
+    }
+    EVP_PKEY_free(pkey);
+    X509_free(x509);
+    BIO_free(key_text);
+    BIO_free(certificate_text);
+    return status;
+}
+
+static int configure(struct tls_config *config, const struct file *certificate, const struct file *key,
+                     struct tls *server, struct err *err)
+{
+    /* Mail that finds no cipher in common goes over the wire in plain: all that TLS 1.2 has left is better than that.
+     */
+    if (tls_config_set_protocols(config, TLS_PROTOCOL_TLSv1_2 | TLS_PROTOCOL_TLSv1_3) != 0 ||
+        tls_config_set_ciphers(config, "compat") != 0 ||
+        tls_config_set_keypair_mem(config, certificate->bytes, certificate->size, key->bytes, key->size) != 0)
+        return err_set(err, ERR_PERMANENT, "TLS: %s", tls_config_error(config));
+    if (tls_configure(server, config) != 0)
+        return err_set(err, ERR_PERMANENT, "TLS does not take the certificate %.160s: %s", certificate->path,
+                       tls_error(server));
+    return 0;
+}
+
+static struct tls *make_server(const struct file *certificate, const struct file *key, struct err *err)
+{
+    struct tls_config *config = tls_config_new();
+    struct tls *server = tls_server();
+    int status;
+
+    status = config == NULL || server == NULL ? err_set(err, ERR_TEMPORARY, "no memory for TLS")
+                                              : configure(config, certificate, key, server, err);
+    if (config != NULL) {
+        tls_config_clear_keys(config);
+        tls_config_free(config); /* the server keeps what it needs of it */
+    }
+    if (status == 0)
+        return server;
+    tls_free(server);
+    return NULL;
+}
+
+struct tls *keypair_load(const char *certificate_path, const char *key_path, struct err *err)
+{
+    struct file certificate = {.path = certificate_path};
+    struct file key = {.path = key_path};
+    struct tls *server = NULL;
+
+    if (tls_init() != 0)
+        err_set(err, ERR_TEMPORARY, "libtls does not start");
+    else if (read_file(&certificate, err) == 0 && read_file(&key, err) == 0 &&
+             check_pair(&certificate, &key, err) == 0)
+        server = make_server(&certificate, &key, err);
+    tls_unload_file(certificate.bytes, certificate.size);
+    tls_unload_file(key.bytes, key.size); /* overwritten first */
+    return server;
+}
