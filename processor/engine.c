@@ -183,7 +183,6 @@ static void reloaded(struct engine *engine, int fd)
     }
     config_errors_free(&errors);
     free(text);
-    notify_manager("READY=1");
 }
 
 /* ---- answers ---- */
@@ -197,14 +196,14 @@ static void read_launcher(struct engine *engine, int64_t now_ms)
     while ((status = launcher_receive(engine->launcher, &answer, &err)) == 1) {
         if (answer.kind == LAUNCH_ENDED) {
             runner_ended(&engine->runner, &answer, now_ms);
-        } else if (answer.kind == LAUNCH_RELOADED) {
-            engine->reloads--;
-            reloaded(engine, answer.config);
-        } else {
-            engine->reloads--;
-            log_say(LOG_ERR, "reload: the old configuration stays: %s", answer.text);
-            notify_manager("READY=1");
+            continue;
         }
+        engine->reloads--;
+        if (answer.kind == LAUNCH_RELOADED)
+            reloaded(engine, answer.config);
+        else
+            log_say(LOG_ERR, "reload: the old configuration stays: %s", answer.text);
+        notify_manager("READY=1");
     }
     if (status == 0)
         return;
@@ -365,10 +364,8 @@ static void go_on(struct engine *engine, int64_t now_ms)
     }
     if (engine->helper_ms == 0)
         intake_continue(&engine->intake, now_ms);
-    if (engine->intake.wants_reload && engine->reloads == 0) {
-        log_say(LOG_INFO, "a message is for a route that only the changed configuration has: reading it");
+    if (engine->intake.wants_reload && engine->reloads == 0)
         ask_for_reload(engine);
-    }
     engine->intake.wants_reload = false;
     if (engine->intake.queued || engine->runner.changed)
         schedule_disturb(&engine->schedule);

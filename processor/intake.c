@@ -314,8 +314,10 @@ static bool wants_newer_config(struct intake *intake, const struct envelope *env
 
         if (verdict == ROUTE_FOUND || verdict == ROUTE_KEPT)
             continue;
-        if (config_stamp(intake->config->path) != intake->config_stamp)
+        if (config_stamp(intake->config->path) != intake->config_stamp) {
+            log_say(LOG_INFO, "%s waits for the changed configuration to be read", envelope->id);
             return true;
+        }
         log_say(LOG_WARNING, "%s: no route for %s any more; it is kept", envelope->id, envelope->recipients[i].text);
     }
     return false;

@@ -144,21 +144,6 @@ void runner_readable(struct runner *runner, int fd)
     }
 }
 
-size_t runner_poll(const struct runner *runner, struct pollfd *fds)
-{
-    size_t count = 0;
-
-    for (size_t i = 0; i < runner->count; i++) {
-        const struct attempt *attempt = runner->attempts[i];
-
-        if (attempt->out >= 0)
-            fds[count++] = (struct pollfd){.fd = attempt->out, .events = POLLIN};
-        if (attempt->errors >= 0)
-            fds[count++] = (struct pollfd){.fd = attempt->errors, .events = POLLIN};
-    }
-    return count;
-}
-
 /* ---- the ends of programs ---- */
 
 /*
@@ -241,7 +226,7 @@ void runner_ended(struct runner *runner, const struct launcher_answer *answer, i
         handler_ended(runner, attempt, now_ms);
 }
 
-/* The delivery need not, or can't, run at all. */
+/* The delivery need not run, or never can: its message is gone. */
 static int settle(struct runner *runner, struct attempt *attempt, enum state state, const char *detail,
                   int64_t now_ms, struct err *err)
 {
@@ -250,14 +235,6 @@ static int settle(struct runner *runner, struct attempt *attempt, enum state sta
     runner->changed = true;
     attempt_free(attempt);
     return 0;
-}
-
-/* A message that is not there any more can never be handed over. */
-static int no_message(struct runner *runner, struct attempt *attempt, int64_t now_ms, struct err *err)
-{
-    struct err why = *err;
-
-    return settle(runner, attempt, STATE_DEAD, why.text, now_ms, err);
 }
 
 /* The attempt is written down first: what runs without being written down would run a second time after a crash. */
@@ -269,8 +246,9 @@ static int start_handler(struct runner *runner, struct attempt *attempt, uint64_
     bool is_ready;
     int status;
 
-    if (message < 0 && err->kind == ERR_PERMANENT)
-        return no_message(runner, attempt, now_ms, err);
+    why = *err;
+    if (message < 0 && why.kind == ERR_PERMANENT)
+        return settle(runner, attempt, STATE_DEAD, why.text, now_ms, err);
     if (message >= 0 && attempt->kind != HANDLER_RUN)
         attempt->whole = outbox_scratch(runner->context.outbox, err);
     is_ready = message >= 0 && (attempt->kind == HANDLER_RUN || attempt->whole >= 0);
@@ -382,34 +360,4 @@ void runner_free(struct runner *runner)
     free(runner->attempts);
     runner->attempts = NULL;
     runner->count = runner->capacity = 0;
-}
-
-bool runner_is_busy(const struct runner *runner)
-{
-    for (size_t i = 0; i < runner->count; i++)
-        if (runner->attempts[i]->stage != ATTEMPT_RECORD)
-            return true;
-    return false;
-}
-
-unsigned runner_count(const struct runner *runner, const char *route, const char *handler)
-{
-    unsigned count = 0;
-
-    for (size_t i = 0; i < runner->count; i++) {
-        const struct delivery *delivery = &runner->attempts[i]->delivery;
-
-        count += strcmp(delivery->handler, handler) == 0 && strcmp(delivery->route, route) == 0;
-    }
-    return count;
-}
-
-int64_t runner_next_ms(const struct runner *runner)
-{
-    int64_t next = INT64_MAX;
-
-    for (size_t i = 0; i < runner->count; i++)
-        if (runner->attempts[i]->stage == ATTEMPT_RECORD && runner->attempts[i]->record_ms < next)
-            next = runner->attempts[i]->record_ms;
-    return next;
 }

@@ -1,0 +1,49 @@
+/* What the loop asks of the attempts under way; nothing here changes them. */
+#include <string.h>
+
+#include "processor/runner.h"
+
+size_t runner_poll(const struct runner *runner, struct pollfd *fds)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < runner->count; i++) {
+        const struct attempt *attempt = runner->attempts[i];
+
+        if (attempt->out >= 0)
+            fds[count++] = (struct pollfd){.fd = attempt->out, .events = POLLIN};
+        if (attempt->errors >= 0)
+            fds[count++] = (struct pollfd){.fd = attempt->errors, .events = POLLIN};
+    }
+    return count;
+}
+
+bool runner_is_busy(const struct runner *runner)
+{
+    for (size_t i = 0; i < runner->count; i++)
+        if (runner->attempts[i]->stage != ATTEMPT_RECORD)
+            return true;
+    return false;
+}
+
+unsigned runner_count(const struct runner *runner, const char *route, const char *handler)
+{
+    unsigned count = 0;
+
+    for (size_t i = 0; i < runner->count; i++) {
+        const struct delivery *delivery = &runner->attempts[i]->delivery;
+
+        count += strcmp(delivery->handler, handler) == 0 && strcmp(delivery->route, route) == 0;
+    }
+    return count;
+}
+
+int64_t runner_next_ms(const struct runner *runner)
+{
+    int64_t next = INT64_MAX;
+
+    for (size_t i = 0; i < runner->count; i++)
+        if (runner->attempts[i]->stage == ATTEMPT_RECORD && runner->attempts[i]->record_ms < next)
+            next = runner->attempts[i]->record_ms;
+    return next;
+}
