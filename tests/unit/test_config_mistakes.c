@@ -147,7 +147,7 @@ static void mistakes_in_values(void **state)
         {"max-message-size = 2G", "1: max-message-size: \"2G\" is out of bounds; write one from 1K to 1G"},
         {"max-recipients = 99", "1: max-recipients: \"99\" is out of bounds; write one from 100 to 1000"},
         {"max-recipients = 1001", "1: max-recipients: \"1001\" is out of bounds; write one from 100 to 1000"},
-        {"max-runs = 0", "1: max-runs: \"0\" is out of bounds; write one from 1 to 1000"},
+        {"max-runs = 0", "1: max-runs: \"0\" is out of bounds; write one from 1 to 200"},
         {"max-runs = 1.5", "1: max-runs: \"1.5\" is not a number; write digits alone"},
         {"command-timeout = 5x",
          "1: command-timeout: \"5x\" is not a duration; write digits and s, m, h or d, such as 10m"},
@@ -213,7 +213,7 @@ static void mistakes_in_routes_and_handlers(void **state)
          "1: exit-codes: code 7 is there twice; keep one"},
         {"route a@example.com { handler x { run = x concurrency = 0 timeout = 8d give-up = 0s } }",
          "1: timeout: \"8d\" is out of bounds; write one from 1s to 7d\n"
-         "1: concurrency: \"0\" is out of bounds; write one from 1 to 1000\n"
+         "1: concurrency: \"0\" is out of bounds; write one from 1 to 200\n"
          "1: give-up: \"0s\" is out of bounds; write one from 1s to 365d"},
     };
 

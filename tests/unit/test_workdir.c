@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -127,6 +128,8 @@ static void everything_in_it_goes(void **state)
 static void a_deep_tree_goes(void **state)
 {
     char path[WORKDIR_SIZE];
+    struct rlimit before;
+    struct rlimit few;
     int fd;
 
     make_workdir(*state, path);
@@ -143,7 +146,12 @@ static void a_deep_tree_goes(void **state)
         fd = deeper;
     }
     assert_int_equal(close(fd), 0);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    few = before;
+    few.rlim_cur = 200;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
     assert_removed(path);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 }
 
 /* Codes of the child below: the number of the step that failed. */
