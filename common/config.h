@@ -33,7 +33,7 @@
 
 enum {
     CONFIG_NAME_MAX = 64,      /* bytes in a handler's name: letters, digits, - and _ */
-    CONFIG_KEY_COUNT = 27,     /* rows of the table of keys */
+    CONFIG_KEY_COUNT = 31,     /* rows of the table of keys */
     CONFIG_ERRORS_MAX = 100,   /* mistakes that are reported of one file */
     CONFIG_FILE_MAX = 1 << 20, /* bytes of a file */
 };
@@ -90,10 +90,14 @@ struct config {
     enum config_unknown unknown;
     uint64_t max_message_size; /* bytes, as sent: CRLF line ends counted, dot-stuffing not */
     unsigned max_recipients;
-    int64_t command_timeout_ms; /* longest wait for a command or a block of a body */
-    int64_t session_timeout_ms; /* longest session */
-    unsigned max_runs;          /* handlers running at once, all told */
-    unsigned reply_limit;       /* automatic replies to one address in an hour */
+    int64_t command_timeout_ms;   /* longest wait for a command or a block of a body */
+    int64_t session_timeout_ms;   /* longest session */
+    unsigned max_sessions;        /* at a time, of a receiver that accepts connections itself */
+    unsigned max_client_sessions; /* of them, from one client */
+    int64_t idle_exit_ms;         /* without a connection before it ends; 0: never */
+    uint64_t reserve;             /* bytes that stay free in the spool's file system */
+    unsigned max_runs;            /* handlers running at once, all told */
+    unsigned reply_limit;         /* automatic replies to one address in an hour */
     struct config_route *routes;
     size_t route_count;
     size_t handler_count;             /* of all routes */

@@ -28,6 +28,8 @@ static const struct reply_row replies[REPLY_COUNT] = {
     [REPLY_TIMEOUT] = {421, "4.4.2", "", " waited too long, closing"},
     [REPLY_SHUTDOWN] = {421, "4.3.2", "", " is shutting down, try again later"},
     [REPLY_UNAVAILABLE] = {421, "4.3.0", "", " takes no mail now, try again later"},
+    [REPLY_TOO_MANY_SESSIONS] = {421, "4.3.2", "", " has too many connections now, try again later"},
+    [REPLY_TOO_MANY_FROM_CLIENT] = {421, "4.7.0", "", " has too many connections from you, try again later"},
     [REPLY_TOO_MANY_ERRORS] = {421, "4.7.0", "", " too many errors, closing"},
     [REPLY_NOT_HTTP] = {421, "4.7.0", "this is SMTP, not HTTP, closing", NULL},
 

@@ -2,11 +2,8 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <limits.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -14,6 +11,7 @@
 #include "common/frame.h"
 #include "common/log.h"
 #include "common/route.h"
+#include "receiver/session_rights.h"
 #include "receiver/smtp.h"
 #include "receiver/wire.h"
 
@@ -22,6 +20,7 @@ enum {
     OUTPUT_SIZE = 4096, /* a poll that says "writable" promises room for as much, so a write never blocks */
     ERRORS_MAX = 10,    /* refused commands before the client is sent away */
     DESCRIPTORS_MAX = 16,
+    STOP = 2, /* what waiting for the client may end in, besides 1, 0 and -1 */
 };
 static_assert((int)OUTPUT_SIZE >= (int)SMTP_OUTPUT_MIN, "an answer must fit");
 
@@ -134,6 +133,7 @@ static void open_message(struct conversation *c)
     frame_put_text(&frame, span_text(c->smtp.helo));
     frame_put_text(&frame, span_text(c->smtp.mail.sender.text));
     frame_put_text(&frame, buf_span(&c->smtp.recipients));
+    frame_put_number(&frame, c->smtp.mail.size_bytes);
     c->body_written = 0;
     if (tell(c, &frame))
         failure = hear(c, WIRE_READY, &c->body, NULL);
@@ -212,23 +212,34 @@ static void report_discarded(struct conversation *c)
 
 /* ---- the client ---- */
 
-/* Waits until the client can be read or written, or a deadline passes. 1 ready, 0 too late, -1 the client is gone. */
+/* Between two messages: one that is being received is finished first. */
+static bool may_stop(const struct conversation *c)
+{
+    return c->session->stop > 0 && c->body < 0 && c->smtp.mode == SMTP_MODE_COMMAND;
+}
+
+/* Waits until the client can be read or written, or a deadline passes. 1 ready, 0 too late, -1 no use to go on, and
+ * STOP when the receiver is to end. */
 static int wait_for(struct conversation *c, int fd, short events)
 {
     int64_t ends = clock_monotonic_ms() + c->session->config->command_timeout_ms;
+    int stop = events == POLLIN && may_stop(c) ? c->session->stop : -1;
 
     if (ends > c->session_ends)
         ends = c->session_ends;
     for (;;) {
-        struct pollfd client = {.fd = fd, .events = events};
+        /* Without its writer a session is worth nothing. */
+        struct pollfd fds[] = {{.fd = fd, .events = events}, {.fd = c->session->writer}, {.fd = stop}};
         int64_t left = ends - clock_monotonic_ms();
         /* At least one look: the last word is written after the deadline. */
-        int ready = poll(&client, 1, left < 0 ? 0 : left > INT32_MAX ? INT32_MAX : (int)left);
+        int ready = poll(fds, 3, left < 0 ? 0 : left > INT32_MAX ? INT32_MAX : (int)left);
 
         if (ready < 0 && errno != EINTR)
             return -1;
+        if (ready > 0 && fds[2].revents != 0)
+            return STOP;
         if (ready > 0)
-            return (client.revents & POLLNVAL) == 0 ? 1 : -1;
+            return fds[1].revents == 0 ? 1 : -1;
         if (ready == 0 && clock_monotonic_ms() >= ends)
             return 0;
     }
@@ -278,6 +289,10 @@ static void read_more(struct conversation *c)
     ready = clock_monotonic_ms() < c->session_ends ? wait_for(c, c->session->in, POLLIN) : 0;
     if (ready == 0) {
         time_out(c);
+        return;
+    }
+    if (ready == STOP) {
+        smtp_hang_up(&c->smtp, REPLY_SHUTDOWN, &c->output);
         return;
     }
     count = ready == 1 ? read(c->session->in, c->input_storage, sizeof c->input_storage) : -1;
@@ -363,23 +378,6 @@ static void begin(struct conversation *c, const struct session *session)
     log_redirect(log_through_writer, c);
 }
 
-/* The session holds the client and the way to the writer, no log and nothing that a super-server may have left open;
- * and it dies with its writer, which may have turned its back on it. */
-static int let_go(const struct session *session, int ruleset, struct err *err)
-{
-    const int kept[] = {STDERR_FILENO, session->in, session->out, session->writer, ruleset};
-
-    for (unsigned from = 0, next = 0; next != UINT_MAX; from = next + 1) {
-        next = UINT_MAX; /* which is what no ruleset reads as */
-        for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++)
-            if ((unsigned)kept[i] >= from && (unsigned)kept[i] < next)
-                next = (unsigned)kept[i];
-        if (next > from && close_range(from, next - 1, 0) != 0)
-            return err_system(err, "close_range");
-    }
-    return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 ? 0 : err_system(err, "PR_SET_PDEATHSIG");
-}
-
 int session_run(const struct session *session, const struct sandbox *sandbox)
 {
     static struct conversation conversation;
@@ -387,12 +385,13 @@ int session_run(const struct session *session, const struct sandbox *sandbox)
     struct err err;
 
     begin(c, session);
-    if (let_go(session, sandbox->ruleset, &err) != 0 || sandbox_apply(sandbox, &err) != 0) {
+    if (session_let_go(session, sandbox->ruleset, &err) != 0 || sandbox_apply(sandbox, &err) != 0) {
         log_say(LOG_CRIT, "no session without its sandbox: %s", err.text);
         smtp_hang_up(&c->smtp, REPLY_UNAVAILABLE, &c->output);
         flush(c);
         return EX_OSERR;
     }
+    (void)close(sandbox->ruleset); /* if it is there */
     smtp_greet(&c->smtp, &c->output);
     while (!c->over)
         step(c);

@@ -16,6 +16,7 @@ struct session {
     const struct config *config;
     int in, out; /* the client; may be the same descriptor, or two pipes */
     int writer;  /* our end of the socketpair */
+    int stop;    /* hangs up when the session is to end at the next good moment; 0: nothing of the kind */
 };
 
 /* What the session may do once it runs: the whole list of its system calls. */

@@ -3,7 +3,8 @@
  *
  *     session                                      writer
  *     WIRE_BEGIN     protocol, helo, sender,    ->
- *                    recipients (a NUL each)
+ *                    recipients (a NUL each),
+ *                    declared size
  *                                               <- WIRE_READY with a descriptor, or WIRE_FAILED with a failure
  *     WIRE_COMMIT    bytes appended             ->
  *                                               <- WIRE_COMMITTED with the ID, or WIRE_FAILED
@@ -11,6 +12,10 @@
  *     WIRE_REJECTED  recipient, reply, helo,    ->
  *                    sender
  *     WIRE_LOG       level, text                ->
+ *
+ *     listener                                     writer
+ *     WIRE_JOIN      number, client; its socket ->
+ *                                               <- WIRE_CUT with the number of a session that broke the rules
  *
  * The writer trusts none of it: each request is permitted in given states only, every length is bounded, and the
  * recipients are held against the configuration again. Anything else ends the session.
@@ -23,6 +28,7 @@ enum {
     WIRE_LOG_MAX = 1024,
     WIRE_FRAME_MAX = WIRE_RECIPIENTS_MAX + 2048,
     WIRE_ANSWER_MAX = 64,
+    WIRE_JOIN_MAX = 128,
 };
 
 enum wire_request {
@@ -38,6 +44,12 @@ enum wire_answer {
     WIRE_READY = 64,
     WIRE_COMMITTED,
     WIRE_FAILED,
+};
+
+/* Between the listener, who starts sessions, and the writer of them all. */
+enum wire_notice {
+    WIRE_JOIN = 128,
+    WIRE_CUT,
 };
 
 #endif

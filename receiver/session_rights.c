@@ -1,0 +1,21 @@
+#include "receiver/session_rights.h"
+
+#include <limits.h>
+#include <unistd.h>
+
+int session_let_go(const struct session *session, int ruleset, struct err *err)
+{
+    int stop = session->stop > 0 ? session->stop : session->writer;
+    const int kept[] = {STDERR_FILENO, session->in, session->out, session->writer, stop, ruleset};
+
+    for (unsigned from = 0, next = 0; next != UINT_MAX; from = next + 1) {
+        next = UINT_MAX; /* which is what no ruleset reads as */
+        for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++)
+            if ((unsigned)kept[i] >= from && (unsigned)kept[i] < next)
+                next = (unsigned)kept[i];
+        if (next > from && close_range(from, next - 1, 0) != 0)
+            return err_system(err, "close_range");
+    }
+    (void)alarm((unsigned)((session->config->session_timeout_ms + session->config->command_timeout_ms) / 1000));
+    return 0;
+}
