@@ -89,7 +89,8 @@ build/packages.mk: tests/packages.sh
 	@mkdir -p build
 	@{ echo "PKG_CFLAGS := $$(pkg-config --cflags-only-I libconfuse libseccomp sqlite3)"; \
 	   echo "GMIME_CFLAGS := $$(pkg-config --cflags gmime-3.0 | sed 's/-I/-isystem /g')"; \
-	   echo "PKG_LIBS := $$(pkg-config --libs sqlite3 libconfuse libseccomp)"; \
+	   echo "PKG_LIBS := $$(pkg-config --libs libconfuse libseccomp)"; \
+	   echo "SQLITE_LIBS := $$(pkg-config --libs sqlite3)"; \
 	   echo "GMIME_LIBS := $$(pkg-config --libs gmime-3.0)"; } > $@
 
 # Objects are made again when the flags are not those they were made with.
@@ -164,7 +165,7 @@ includes = $(if $(shell grep -l '^#include "$(2)/[a-z_]*\.h"' $(1)),$(2))
 rooms_of = $(strip $(foreach room,processor/mime processor/command processor receiver,$(call includes,$(1),$(room))))
 with_ground = $(1) $(if $(findstring /,$(1)),processor) common
 libraries_for = $(foreach room,$(call with_ground,$(call rooms_of,$(1))),$(call library,$(room)))
-test_libs = $(if $(filter %/libmime.a,$^),$(GMIME_LIBS)) $(PKG_LIBS)
+test_libs = $(if $(filter %/libmime.a,$^),$(GMIME_LIBS)) $(PKG_LIBS) $(SQLITE_LIBS)
 
 test_objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/unit/*.c tests/fuzz/*.c))
 

@@ -8,6 +8,7 @@
 
 #include "common/clock.h"
 #include "common/fault.h"
+#include "common/sqlite.h"
 #include "schema/schema.h"
 
 enum { BUSY_PAUSE_MS = 5 };
@@ -158,6 +159,8 @@ int index_open(struct index *index, const char *path, enum index_access access, 
     int status;
 
     *index = (struct index){.path = path};
+    if (sqlite_load(err) != 0)
+        return err_prefix(err, "index %s", path);
     if (FAULT_ERRNO("index-open"))
         return err_system(err, "index %s", path);
     if (access != INDEX_READER && create_file(path, err) != 0)
@@ -173,11 +176,17 @@ int index_open(struct index *index, const char *path, enum index_access access, 
     return -1;
 }
 
+int index_prepare(struct err *err)
+{
+    return sqlite_load(err);
+}
+
 void index_close(struct index *index)
 {
-    for (size_t i = 0; i < STATEMENT_COUNT; i++)
+    for (size_t i = 0; i < STATEMENT_COUNT && index->db != NULL; i++)
         sqlite3_finalize(index->statements[i]);
-    (void)sqlite3_close(index->db);
+    if (index->db != NULL)
+        (void)sqlite3_close(index->db);
     *index = (struct index){0};
 }
 
