@@ -77,7 +77,8 @@ generated = $(BUILD)/gen/statements.h $(BUILD)/gen/schema.c
 .PHONY: all
 all: $(libraries) $(program_files) $(handler_files)
 
-# What pkg-config says about the libraries, found once, after those that are missing were installed. GNU make reads
+# What pkg-config says about the libraries (the receiver, which starts for each connection, has libconfuse built in
+# where that can be had: finding and binding a library takes longer than the configuration), found once, after those that are missing were installed. GNU make reads
 # this file again when it has made it. Goals that compile nothing do without.
 needs_nothing = clean help uninstall format demo-stop
 ifneq ($(filter-out $(needs_nothing),$(or $(MAKECMDGOALS),all)),)
@@ -90,6 +91,9 @@ build/packages.mk: tests/packages.sh
 	@{ echo "PKG_CFLAGS := $$(pkg-config --cflags-only-I libconfuse libseccomp sqlite3)"; \
 	   echo "GMIME_CFLAGS := $$(pkg-config --cflags gmime-3.0 | sed 's/-I/-isystem /g')"; \
 	   echo "PKG_LIBS := $$(pkg-config --libs libconfuse libseccomp)"; \
+	   if [ -e "$$($(CC) -print-file-name=libconfuse.a)" ]; then \
+	       echo "RECEIVER_LIBS := -Wl,-Bstatic -lconfuse -Wl,-Bdynamic"; \
+	   else echo "RECEIVER_LIBS := $$(pkg-config --libs libconfuse)"; fi; \
 	   echo "SQLITE_LIBS := $$(pkg-config --libs sqlite3)"; \
 	   echo "GMIME_LIBS := $$(pkg-config --libs gmime-3.0)"; } > $@
 
@@ -116,6 +120,19 @@ $(BUILD)/gen/schema.c: schema/statements.sql $(migrations) schema/views.sql sche
 	$(call say,GEN ,$@)
 	$(Q)awk -v part=source -f schema/embed.awk schema/statements.sql $(migrations) schema/views.sql > $@.new \
 		&& mv $@.new $@
+
+# ---- the session's seccomp filter, made by a program that runs now ------------------------------
+
+$(BUILD)/gen/make-filter: $(BUILD)/obj/receiver/filter/main.o $(BUILD)/obj/receiver/session_calls.o \
+		$(BUILD)/libcommon.a
+	$(call say,LINK,$@)
+	$(Q)$(LINK) -o $@ $^ $(PKG_LIBS)
+
+$(BUILD)/gen/session_filter.h: $(BUILD)/gen/make-filter
+	$(call say,GEN ,$@)
+	$(Q)$< > $@.new && mv $@.new $@
+
+$(BUILD)/obj/receiver/session_rights.o: $(BUILD)/gen/session_filter.h
 
 # ---- objects, libraries, programs ----------------------------------------------------------------
 
@@ -146,7 +163,8 @@ $(foreach room,$(rooms),$(eval $(call room_rules,$(room))))
 define program_rules
 $(BUILD)/$(2): $(BUILD)/obj/$(1)/main.o $(foreach room,$(1) $(call stands_on,$(1)),$(call library,$(room)))
 	$(call say,LINK,$$@)
-	$(Q)$$(LINK) -o $$@ $$^ $(if $(filter processor/mime,$(1)),$$(GMIME_LIBS)) $$(PKG_LIBS)
+	$(Q)$$(LINK) -o $$@ $$^ $(if $(filter processor/mime,$(1)),$$(GMIME_LIBS)) \
+		$(if $(filter receiver,$(1)),$$(RECEIVER_LIBS),$$(PKG_LIBS))
 endef
 $(foreach pair,$(programs),$(eval $(call program_rules,$(call room_of,$(pair)),$(call name_of,$(pair)))))
 
@@ -212,11 +230,11 @@ asan: build/packages-check
 fuzz: build/packages-check
 	+@FUZZ_SECONDS=$(or $(FUZZ_SECONDS),60) tests/check.sh fuzz
 
-lint: build/packages-lint build/gen/statements.h
+lint: build/packages-lint build/gen/statements.h build/gen/session_filter.h
 	+@$(MAKE) --no-print-directory WERROR=1 $(analyzer_variant) objects
 	tests/lint.sh
 
-c_files = $(wildcard $(foreach room,$(rooms) schema tests/unit tests/fuzz,$(room)/*.[ch]))
+c_files = $(wildcard $(foreach room,$(rooms) receiver/filter schema tests/unit tests/fuzz,$(room)/*.[ch]))
 format: build/packages-format
 	clang-format -i $(c_files)
 

@@ -355,7 +355,7 @@ static int open_reception(struct reception *r, struct err *err)
     if (pipe2(r->stop, O_CLOEXEC) != 0)
         return err_system(err, "pipe2");
     r->idle_since_ms = clock_monotonic_ms();
-    return sandbox_prepare(&r->sandbox, &r->profile, NULL, 0, err);
+    return sandbox_prepare_ready(&r->sandbox, &r->profile, NULL, 0, err);
 }
 
 /* What is left is the writer, which has all that it was sent safe before it ends. */

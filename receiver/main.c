@@ -141,7 +141,7 @@ static int part_in_two(const struct config *config, struct err *err)
     int ends[2];
     pid_t child;
 
-    if (sandbox_prepare(&sandbox, &profile, NULL, 0, err) != 0 || frame_pair(ends, err) != 0)
+    if (sandbox_prepare_ready(&sandbox, &profile, NULL, 0, err) != 0 || frame_pair(ends, err) != 0)
         return -1;
     /* Before the session's first word: a client that leaves at once has no address any more. */
     client_of(STDIN_FILENO, &client);

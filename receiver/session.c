@@ -19,25 +19,9 @@ enum {
     INPUT_SIZE = 32 * 1024,
     OUTPUT_SIZE = 4096, /* a poll that says "writable" promises room for as much, so a write never blocks */
     ERRORS_MAX = 10,    /* refused commands before the client is sent away */
-    DESCRIPTORS_MAX = 16,
-    STOP = 2, /* what waiting for the client may end in, besides 1, 0 and -1 */
+    STOP = 2,           /* what waiting for the client may end in, besides 1, 0 and -1 */
 };
 static_assert((int)OUTPUT_SIZE >= (int)SMTP_OUTPUT_MIN, "an answer must fit");
-
-const struct sandbox_call session_calls[] = {
-    {.name = "read"},
-    {.name = "write"},
-    {.name = "poll"},
-    {.name = "ppoll"},
-    {.name = "recvmsg"},
-    {.name = "sendmsg"},
-    {.name = "close"},
-    {.name = "clock_gettime"}, /* where the kernel's page of time is not mapped */
-    {.name = "restart_syscall"},
-    {.name = "rt_sigreturn"},
-    {.name = "exit_group"},
-    {0},
-};
 
 /* Everything the session works with. Static: the sandbox allows no memory to be asked for. */
 struct conversation {
@@ -55,17 +39,6 @@ struct conversation {
     char recipient_storage[WIRE_RECIPIENTS_MAX];
     char frame_storage[WIRE_FRAME_MAX];
 };
-
-struct sandbox_profile session_profile(const struct config *config)
-{
-    return (struct sandbox_profile){
-        .name = "session",
-        .calls = session_calls,
-        .file_size_max = config->max_message_size + ENVELOPE_TRACE_MAX,
-        .descriptors_max = DESCRIPTORS_MAX,
-        .no_processes = true,
-    };
-}
 
 /* ---- the writer ---- */
 

@@ -1,7 +1,26 @@
 #include "receiver/session_rights.h"
 
 #include <limits.h>
+#include <linux/filter.h>
 #include <unistd.h>
+
+#include "common/envelope.h"
+#include "session_filter.h"
+
+enum { DESCRIPTORS_MAX = 16 };
+
+struct sandbox_profile session_profile(const struct config *config)
+{
+    return (struct sandbox_profile){
+        .name = "session",
+        .calls = session_calls,
+        .program = session_filter,
+        .program_size = sizeof session_filter,
+        .file_size_max = config->max_message_size + ENVELOPE_TRACE_MAX,
+        .descriptors_max = DESCRIPTORS_MAX,
+        .no_processes = true,
+    };
+}
 
 int session_let_go(const struct session *session, int ruleset, struct err *err)
 {
