@@ -159,7 +159,7 @@ int sandbox_prepare_ready(struct sandbox *sandbox, const struct sandbox_profile 
     *sandbox = (struct sandbox){.profile = profile, .ruleset = -1};
     err->kind = ERR_NONE;
     if (prepare_landlock(sandbox, folders, folder_count, err) != 0 ||
-        (profile->program != NULL && take_program(sandbox, err) != 0)) {
+        (profile->calls != NULL && profile->program != NULL && take_program(sandbox, err) != 0)) {
         sandbox_free(sandbox);
         return err_prefix(err, "preparing the %s's sandbox", profile->name);
     }

@@ -1,6 +1,7 @@
 #include "receiver/writer_session.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,7 +19,9 @@ static int answer(const struct writer_session *session, const struct buf *frame,
 {
     if (session->socket < 0)
         return 0; /* it left; there is nobody to be told */
-    return frame_send(session->socket, frame, fd, fd == NULL ? 0 : 1, err);
+    if (frame_send(session->socket, frame, fd, fd == NULL ? 0 : 1, err) == 0)
+        return 0;
+    return err->number == EAGAIN ? err_set(err, ERR_PROTOCOL, "the session takes no answers") : -1;
 }
 
 /* Logs why, and tells the session what to tell the client. The message, if one was begun, is gone. */
