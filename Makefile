@@ -77,8 +77,9 @@ generated = $(BUILD)/gen/statements.h $(BUILD)/gen/schema.c
 .PHONY: all
 all: $(libraries) $(program_files) $(handler_files)
 
-# What pkg-config says about the libraries (the receiver, which starts for each connection, has libconfuse built in
-# where that can be had: finding and binding a library takes longer than the configuration), found once, after those that are missing were installed. GNU make reads
+# What pkg-config says about the libraries. The receiver, which starts for each connection, has libconfuse built in
+# where that can be had: finding and binding a library takes longer than the configuration.
+# It is found once, after those that are missing were installed. GNU make reads
 # this file again when it has made it. Goals that compile nothing do without.
 needs_nothing = clean help uninstall format demo-stop
 ifneq ($(filter-out $(needs_nothing),$(or $(MAKECMDGOALS),all)),)
@@ -267,6 +268,8 @@ install: all
 	$(call put_programs,$(BUILD)/mailmill-mime,$(libexecdir))
 	$(call put_programs,$(handler_files),$(libexecdir)/handlers)
 	$(call put,systemd/mailmill-processor.service,$(unitdir),mailmill-processor.service)
+	$(call put,systemd/mailmill-receiver.service,$(unitdir),mailmill-receiver.service)
+	$(call put,systemd/mailmill-receiver.socket,$(unitdir),mailmill-receiver.socket)
 	$(call put,systemd/mailmill.sysusers,$(sysusersdir),mailmill.conf)
 	$(call put,systemd/mailmill.tmpfiles,$(tmpfilesdir),mailmill.conf)
 	$(call put,systemd/mailmill.conf.sample,$(docdir),mailmill.conf.sample)
@@ -277,7 +280,8 @@ uninstall:
 	rm -f "$(DESTDIR)$(sbindir)/mailmill-receiver" "$(DESTDIR)$(sbindir)/mailmill-processor" \
 		"$(DESTDIR)$(bindir)/mailmill" "$(DESTDIR)$(libexecdir)/mailmill-mime" \
 		$(foreach handler,$(handlers),"$(DESTDIR)$(libexecdir)/handlers/$(handler)") \
-		"$(DESTDIR)$(unitdir)/mailmill-processor.service" "$(DESTDIR)$(sysusersdir)/mailmill.conf" \
+		"$(DESTDIR)$(unitdir)/mailmill-processor.service" "$(DESTDIR)$(unitdir)/mailmill-receiver.service" \
+		"$(DESTDIR)$(unitdir)/mailmill-receiver.socket" "$(DESTDIR)$(sysusersdir)/mailmill.conf" \
 		"$(DESTDIR)$(tmpfilesdir)/mailmill.conf" "$(DESTDIR)$(docdir)/mailmill.conf.sample"
 	@rmdir "$(DESTDIR)$(libexecdir)/handlers" "$(DESTDIR)$(libexecdir)" "$(DESTDIR)$(docdir)" 2>/dev/null || true
 	@echo "Kept: $(SYSCONFDIR)/mailmill, $(SYSCONFDIR)/xinetd.d/mailmill and the mail in $(LOCALSTATEDIR)"

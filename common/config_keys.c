@@ -54,7 +54,7 @@ static const struct config_key keys[] = {
     {.name = "max-sessions-per-client", GLOBAL(max_client_sessions), NUMBER("1", "1000"), .default_text = "10",
      .help = "the most of them from one IPv4 address or one IPv6 network of 64 bits"},
     {.name = "idle-exit", GLOBAL(idle_exit_ms), DURATION("0", "1d"), .default_text = "1m",
-     .help = "how long it waits without a client before it ends, until the next one has it started again; 0: for good"},
+     .help = "how long it waits without a client before it ends, until the next one has it started again; 0: always"},
     {.name = "reserve", GLOBAL(reserve), SIZE("0", "1000G"), .default_text = "100M",
      .help = "the room in the spool's file system that messages are not to take"},
     {.name = "max-runs", GLOBAL(max_runs), NUMBER("1", "1000"), .default_text = "10",

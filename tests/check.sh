@@ -86,7 +86,7 @@ step_install() { build check && run_one install tests/install.sh build/check; }
 step_links() { build check && run_one links tests/links.sh build/check; }
 
 step_format() {
-    mapfile -t found < <(existing {common,receiver,receiver/filter,processor,processor/*,schema,tests/unit,tests/fuzz}/*.[ch])
+    mapfile -t found < <(existing {common,receiver,receiver/*,processor,processor/*,schema,tests/unit,tests/fuzz}/*.[ch])
     run_one format clang-format --dry-run -Werror "${found[@]}"
 }
 

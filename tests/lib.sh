@@ -242,8 +242,8 @@ port_find() {
     echo "$candidate"
 }
 
-# xinetd_start [FIRST [WAIT]]: starts a private xinetd with the receiver on $port of 127.0.0.1, the first free one. WAIT
-# yes: it hands over the listening socket.
+# xinetd_start [FIRST [WAIT]]: starts a private xinetd with the receiver on $port of 127.0.0.1, the first free one.
+# WAIT yes: it hands over the listening socket.
 xinetd_start() {
     local deadline=$((SECONDS + 20)) candidate=${1:-$((20000 + RANDOM % 10000))}
     while [ $SECONDS -lt $deadline ]; do

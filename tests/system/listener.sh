@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The receiver as a listener: started with a listening socket in each of the ways there are, with many clients at once,
-# at its limits, and at its ends.
+# The receiver as a listener: started with a listening socket in each of the ways there are, with many clients at
+# once, at its limits, and at its ends.
 set -u
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
@@ -111,7 +111,8 @@ listener_stop
 instance_open
 configure 'reserve = "1000G"'
 listener_start stdin
-equal "a message that would take the reserve is put off" "$(clients suite "$port" | sed -n 5p)" "452 4.3.1 no space le"
+equal "a message that would take the reserve is put off" "$(clients suite "$port" | sed -n 5p)" \
+    "452 4.3.1 no space le"
 equal "and nothing is made" "$(find "$instance/spool" -type f | wc -l)" 0
 listener_stop
 
