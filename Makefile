@@ -77,7 +77,9 @@ generated = $(BUILD)/gen/statements.h $(BUILD)/gen/schema.c
 .PHONY: all
 all: $(libraries) $(program_files) $(handler_files)
 
-# What pkg-config says about the libraries, found once, after those that are missing were installed. GNU make reads
+# What pkg-config says about the libraries. The receiver, which starts for each connection, has libconfuse built in
+# where that can be had: finding and binding a library takes longer than the configuration.
+# It is found once, after those that are missing were installed. GNU make reads
 # this file again when it has made it. Goals that compile nothing do without.
 needs_nothing = clean help uninstall format demo-stop
 ifneq ($(filter-out $(needs_nothing),$(or $(MAKECMDGOALS),all)),)
@@ -89,8 +91,12 @@ build/packages.mk: tests/packages.sh
 	@mkdir -p build
 	@{ echo "PKG_CFLAGS := $$(pkg-config --cflags-only-I libconfuse libseccomp sqlite3)"; \
 	   echo "GMIME_CFLAGS := $$(pkg-config --cflags gmime-3.0 | sed 's/-I/-isystem /g')"; \
-	   echo "PKG_LIBS := $$(pkg-config --libs sqlite3 libconfuse libseccomp)"; \
+	   echo "PKG_LIBS := $$(pkg-config --libs libconfuse libseccomp)"; \
+	   if [ -e "$$($(CC) -print-file-name=libconfuse.a)" ]; then \
+	       echo "RECEIVER_LIBS := -Wl,-Bstatic -lconfuse -Wl,-Bdynamic"; \
+	   else echo "RECEIVER_LIBS := $$(pkg-config --libs libconfuse)"; fi; \
 	   echo "TLS_LIBS := $$(pkg-config --libs libtls libcrypto)"; \
+	   echo "SQLITE_LIBS := $$(pkg-config --libs sqlite3)"; \
 	   echo "GMIME_LIBS := $$(pkg-config --libs gmime-3.0)"; } > $@
 
 # Objects are made again when the flags are not those they were made with.
@@ -116,6 +122,19 @@ $(BUILD)/gen/schema.c: schema/statements.sql $(migrations) schema/views.sql sche
 	$(call say,GEN ,$@)
 	$(Q)awk -v part=source -f schema/embed.awk schema/statements.sql $(migrations) schema/views.sql > $@.new \
 		&& mv $@.new $@
+
+# ---- the session's seccomp filter, made by a program that runs now ------------------------------
+
+$(BUILD)/gen/make-filter: $(BUILD)/obj/receiver/filter/main.o $(BUILD)/obj/receiver/session_calls.o \
+		$(BUILD)/libcommon.a
+	$(call say,LINK,$@)
+	$(Q)$(LINK) -o $@ $^ $(PKG_LIBS)
+
+$(BUILD)/gen/session_filter.h: $(BUILD)/gen/make-filter
+	$(call say,GEN ,$@)
+	$(Q)$< > $@.new && mv $@.new $@
+
+$(BUILD)/obj/receiver/session_sandbox.o: $(BUILD)/gen/session_filter.h
 
 # ---- objects, libraries, programs ----------------------------------------------------------------
 
@@ -150,7 +169,7 @@ LIBS_mailmill-tls = $(TLS_LIBS)
 define program_rules
 $(BUILD)/$(2): $(BUILD)/obj/$(1)/main.o $(foreach room,$(1) $(call stands_on,$(1)),$(call library,$(room)))
 	$(call say,LINK,$$@)
-	$(Q)$$(LINK) -o $$@ $$^ $$(LIBS_$(2)) $$(PKG_LIBS)
+	$(Q)$$(LINK) -o $$@ $$^ $$(LIBS_$(2)) $(if $(filter receiver,$(1)),$$(RECEIVER_LIBS),$$(PKG_LIBS))
 endef
 $(foreach pair,$(programs),$(eval $(call program_rules,$(call room_of,$(pair)),$(call name_of,$(pair)))))
 
@@ -170,7 +189,8 @@ rooms_highest_first = processor/mime processor/command receiver/starttls process
 rooms_of = $(strip $(foreach room,$(rooms_highest_first),$(call includes,$(1),$(room))))
 with_ground = $(1) $(call stands_on,$(firstword $(1)))
 libraries_for = $(foreach room,$(call with_ground,$(call rooms_of,$(1))),$(call library,$(room)))
-test_libs = $(if $(filter %/libmime.a,$^),$(GMIME_LIBS)) $(if $(filter %/libstarttls.a,$^),$(TLS_LIBS)) $(PKG_LIBS)
+test_libs = $(if $(filter %/libmime.a,$^),$(GMIME_LIBS)) $(if $(filter %/libstarttls.a,$^),$(TLS_LIBS)) \
+	$(PKG_LIBS) $(SQLITE_LIBS)
 
 test_objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/unit/*.c tests/fuzz/*.c))
 
@@ -232,11 +252,11 @@ asan: build/packages-check
 fuzz: build/packages-check
 	+@FUZZ_SECONDS=$(or $(FUZZ_SECONDS),60) tests/check.sh fuzz
 
-lint: build/packages-lint build/gen/statements.h
+lint: build/packages-lint build/gen/statements.h build/gen/session_filter.h
 	+@$(MAKE) --no-print-directory WERROR=1 $(analyzer_variant) objects
 	tests/lint.sh
 
-c_files = $(wildcard $(foreach room,$(rooms) schema tests/unit tests/fuzz tests/bench,$(room)/*.[ch]))
+c_files = $(wildcard $(foreach room,$(rooms) receiver/filter schema tests/unit tests/fuzz tests/bench,$(room)/*.[ch]))
 format: build/packages-format
 	clang-format -i $(c_files)
 
@@ -269,6 +289,8 @@ install: all
 	$(call put_programs,$(BUILD)/mailmill-mime $(BUILD)/mailmill-tls,$(libexecdir))
 	$(call put_programs,$(handler_files),$(libexecdir)/handlers)
 	$(call put,systemd/mailmill-processor.service,$(unitdir),mailmill-processor.service)
+	$(call put,systemd/mailmill-receiver.service,$(unitdir),mailmill-receiver.service)
+	$(call put,systemd/mailmill-receiver.socket,$(unitdir),mailmill-receiver.socket)
 	$(call put,systemd/mailmill.sysusers,$(sysusersdir),mailmill.conf)
 	$(call put,systemd/mailmill.tmpfiles,$(tmpfilesdir),mailmill.conf)
 	$(call put,systemd/mailmill.conf.sample,$(docdir),mailmill.conf.sample)
@@ -280,7 +302,8 @@ uninstall:
 		"$(DESTDIR)$(bindir)/mailmill" "$(DESTDIR)$(libexecdir)/mailmill-mime" \
 		"$(DESTDIR)$(libexecdir)/mailmill-tls" \
 		$(foreach handler,$(handlers),"$(DESTDIR)$(libexecdir)/handlers/$(handler)") \
-		"$(DESTDIR)$(unitdir)/mailmill-processor.service" "$(DESTDIR)$(sysusersdir)/mailmill.conf" \
+		"$(DESTDIR)$(unitdir)/mailmill-processor.service" "$(DESTDIR)$(unitdir)/mailmill-receiver.service" \
+		"$(DESTDIR)$(unitdir)/mailmill-receiver.socket" "$(DESTDIR)$(sysusersdir)/mailmill.conf" \
 		"$(DESTDIR)$(tmpfilesdir)/mailmill.conf" "$(DESTDIR)$(docdir)/mailmill.conf.sample"
 	@rmdir "$(DESTDIR)$(libexecdir)/handlers" "$(DESTDIR)$(libexecdir)" "$(DESTDIR)$(docdir)" 2>/dev/null || true
 	@echo "Kept: $(SYSCONFDIR)/mailmill, $(SYSCONFDIR)/xinetd.d/mailmill and the mail in $(LOCALSTATEDIR)"

@@ -33,7 +33,7 @@
 
 enum {
     CONFIG_NAME_MAX = 64,      /* bytes in a handler's name: letters, digits, - and _ */
-    CONFIG_KEY_COUNT = 34,     /* rows of the table of keys */
+    CONFIG_KEY_COUNT = 38,     /* rows of the table of keys */
     CONFIG_ERRORS_MAX = 100,   /* mistakes that are reported of one file */
     CONFIG_FILE_MAX = 1 << 20, /* bytes of a file */
 };
@@ -93,14 +93,18 @@ struct config {
     uint64_t max_message_size; /* bytes, as sent: CRLF line ends counted, dot-stuffing not */
     uint64_t max_header_size;  /* of that, all before the first empty line */
     unsigned max_recipients;
-    unsigned max_errors;        /* refused commands since the last message accepted */
-    unsigned max_commands;      /* of one session */
-    uint64_t min_body_rate;     /* bytes a second; 0: no limit */
-    int64_t greet_delay_ms;     /* in which a client must not speak; 0: none */
-    int64_t command_timeout_ms; /* longest wait for a command or a block of a body */
-    int64_t session_timeout_ms; /* longest session */
-    unsigned max_runs;          /* handlers running at once, all told */
-    unsigned reply_limit;       /* automatic replies to one address in an hour */
+    unsigned max_errors;          /* refused commands since the last message accepted */
+    unsigned max_commands;        /* of one session */
+    uint64_t min_body_rate;       /* bytes a second; 0: no limit */
+    int64_t greet_delay_ms;       /* in which a client must not speak; 0: none */
+    int64_t command_timeout_ms;   /* longest wait for a command or a block of a body */
+    int64_t session_timeout_ms;   /* longest session */
+    unsigned max_sessions;        /* at a time, of a receiver that accepts connections itself */
+    unsigned max_client_sessions; /* of them, from one client */
+    int64_t idle_exit_ms;         /* without a connection before it ends; 0: never */
+    uint64_t reserve;             /* bytes that stay free in the spool's file system */
+    unsigned max_runs;            /* handlers running at once, all told */
+    unsigned reply_limit;         /* automatic replies to one address in an hour */
     struct config_route *routes;
     size_t route_count;
     size_t handler_count;             /* of all routes */

@@ -25,7 +25,7 @@ static const char *asked(const char *name)
 
 void fault_point(const char *name)
 {
-    static unsigned long passings; /* one point is asked for in a process, so one count is enough */
+    static _Atomic unsigned long passings; /* one point is asked for in a process, so one count is enough */
     const char *rest = asked(name);
     unsigned long wanted = 1;
 

@@ -8,6 +8,7 @@
 
 #include "common/clock.h"
 #include "common/fault.h"
+#include "common/sqlite.h"
 #include "schema/schema.h"
 
 enum { BUSY_PAUSE_MS = 5 };
@@ -158,6 +159,8 @@ int index_open(struct index *index, const char *path, enum index_access access, 
     int status;
 
     *index = (struct index){.path = path};
+    if (sqlite_load(err) != 0)
+        return err_prefix(err, "index %s", path);
     if (FAULT_ERRNO("index-open"))
         return err_system(err, "index %s", path);
     if (access != INDEX_READER && create_file(path, err) != 0)
@@ -166,17 +169,24 @@ int index_open(struct index *index, const char *path, enum index_access access, 
     if (status != SQLITE_OK)
         index_error(index, status, "opening", err);
     else if (sqlite3_busy_timeout(index->db, INDEX_BUSY_MS) == SQLITE_OK &&
-             execute(index, settings[access], err) == 0 && check_version(index, access, err) == 0)
+             execute(index, settings[access], err) == 0 && check_version(index, access, err) == 0 &&
+             (access != INDEX_RECEIVER || sqlite3_busy_timeout(index->db, INDEX_RECEIVER_BUSY_MS) == SQLITE_OK))
         return 0;
     index_close(index);
     return -1;
 }
 
+int index_prepare(struct err *err)
+{
+    return sqlite_load(err);
+}
+
 void index_close(struct index *index)
 {
-    for (size_t i = 0; i < STATEMENT_COUNT; i++)
+    for (size_t i = 0; i < STATEMENT_COUNT && index->db != NULL; i++)
         sqlite3_finalize(index->statements[i]);
-    (void)sqlite3_close(index->db);
+    if (index->db != NULL)
+        (void)sqlite3_close(index->db);
     *index = (struct index){0};
 }
 
@@ -360,15 +370,28 @@ int index_put_message(struct index *index, const struct envelope *envelope, uint
     return index_changes(index) == 0 ? 0 : put_recipients(index, envelope, err);
 }
 
-int index_add_message(struct index *index, const struct envelope *envelope, uint64_t size_bytes, struct err *err)
+static int put_messages(struct index *index, const struct index_message *messages, size_t count, struct err *err)
+{
+    for (size_t i = 0; i < count; i++)
+        if (index_put_message(index, messages[i].envelope, messages[i].size_bytes, err) != 0)
+            return -1;
+    return 0;
+}
+
+int index_add_messages(struct index *index, const struct index_message *messages, size_t count, struct err *err)
 {
     if (FAULT_ERRNO("index-add"))
         return err_system(err, "index %s", index->path);
     if (index_begin(index, err) != 0)
         return -1;
-    if (index_put_message(index, envelope, size_bytes, err) != 0) {
+    if (put_messages(index, messages, count, err) != 0) {
         index_rollback(index);
         return -1;
     }
     return index_commit(index, err);
+}
+
+int index_add_message(struct index *index, const struct envelope *envelope, uint64_t size_bytes, struct err *err)
+{
+    return index_add_messages(index, &(struct index_message){envelope, size_bytes}, 1, err);
 }

@@ -10,8 +10,8 @@
  *     query_end(&query);
  *
  * The file is in WAL mode, shared by users of one group: the umask of whoever creates it should leave 0660.
- * Statements are prepared when first used. Busy locks are waited for (INDEX_BUSY_MS), then reported as temporary
- * errors.
+ * Statements are prepared when first used. Busy locks are waited for (INDEX_BUSY_MS, or INDEX_RECEIVER_BUSY_MS), then
+ * reported as temporary errors.
  */
 #ifndef COMMON_INDEX_H
 #define COMMON_INDEX_H
@@ -25,7 +25,10 @@
 #include "common/err.h"
 #include "statements.h" /* generated from schema/statements.sql: enum statement, STATEMENT_COUNT */
 
-enum { INDEX_BUSY_MS = 10000 };
+enum {
+    INDEX_BUSY_MS = 10000,
+    INDEX_RECEIVER_BUSY_MS = 1000, /* clients wait behind it, and what has no row yet gets one later */
+};
 
 enum index_access {
     INDEX_RECEIVER,  /* read and write, synchronous=NORMAL: the spool is the truth */
@@ -38,6 +41,9 @@ struct index {
     sqlite3 *db;
     sqlite3_stmt *statements[STATEMENT_COUNT];
 };
+
+/* Loads what opening needs, for a process that will not be able to read it any more when it opens the database. */
+__attribute__((warn_unused_result)) int index_prepare(struct err *err);
 
 /*
  * Opens the database and, unless it is read only, creates it if missing and brings its schema up to date. A file made
@@ -63,6 +69,14 @@ __attribute__((warn_unused_result)) int index_add_message(struct index *index, c
                                                           uint64_t size_bytes, struct err *err);
 __attribute__((warn_unused_result)) int index_put_message(struct index *index, const struct envelope *envelope,
                                                           uint64_t size_bytes, struct err *err);
+
+/* The same for several messages, all of them or none. */
+struct index_message {
+    const struct envelope *envelope;
+    uint64_t size_bytes;
+};
+__attribute__((warn_unused_result)) int index_add_messages(struct index *index, const struct index_message *messages,
+                                                           size_t count, struct err *err);
 
 struct query {
     struct index *index;

@@ -43,6 +43,8 @@ struct sandbox_call {
 struct sandbox_profile {
     const char *name;                 /* for messages: "session" */
     const struct sandbox_call *calls; /* ends with a NULL name; NULL: seccomp is not used */
+    const void *program;              /* the filter for the calls, where it was made before; NULL: it is made */
+    size_t program_size;              /* bytes */
     uint64_t file_size_max;           /* RLIMIT_FSIZE in bytes, 0: none may be written; UINT64_MAX: not limited */
     uint64_t descriptors_max;         /* RLIMIT_NOFILE; 0: not limited */
     uint64_t memory_max;              /* RLIMIT_AS in bytes; 0: not limited */
@@ -64,6 +66,14 @@ __attribute__((warn_unused_result)) int sandbox_prepare(struct sandbox *sandbox,
                                                         const struct sandbox_profile *profile,
                                                         const struct sandbox_folder *folders, size_t folder_count,
                                                         struct err *err);
+/*
+ * The same for a profile that has its program or uses no seccomp: the filter costs nothing then, and libseccomp is
+ * not loaded.
+ */
+__attribute__((warn_unused_result)) int sandbox_prepare_ready(struct sandbox *sandbox,
+                                                              const struct sandbox_profile *profile,
+                                                              const struct sandbox_folder *folders,
+                                                              size_t folder_count, struct err *err);
 /* Applies it to this process, for good. Fails when no_new_privs, seccomp or an rlimit is refused. */
 __attribute__((warn_unused_result)) int sandbox_apply(struct sandbox *sandbox, struct err *err);
 void sandbox_free(struct sandbox *sandbox);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "common/fault.h"
@@ -61,7 +62,7 @@ int spool_create(const struct spool *spool, const char *id, struct err *err)
     return fd;
 }
 
-int spool_commit(const struct spool *spool, const char *id, int fd, struct err *err)
+int spool_settle(const struct spool *spool, const char *id, int fd, struct err *err)
 {
     FAULT_POINT("spool-before-fsync");
     if (FAULT_ERRNO("spool-fsync") || fsync(fd) != 0)
@@ -71,10 +72,30 @@ int spool_commit(const struct spool *spool, const char *id, int fd, struct err *
     if (FAULT_ERRNO("spool-rename") || renameat2(spool->tmp, id, spool->new, id, RENAME_NOREPLACE) != 0)
         return err_system(err, "moving %s to new/ in %s", id, spool->path);
     FAULT_POINT("spool-after-rename");
+    return 0;
+}
+
+int spool_flush_new(const struct spool *spool, struct err *err)
+{
     /* Without this the file's contents would survive a power cut, but perhaps not its name. */
     if (FAULT_ERRNO("spool-fsync-folder") || fsync(spool->new) != 0)
         return err_system(err, "flushing the folder %s/new", spool->path);
     FAULT_POINT("spool-committed");
+    return 0;
+}
+
+int spool_commit(const struct spool *spool, const char *id, int fd, struct err *err)
+{
+    return spool_settle(spool, id, fd, err) == 0 ? spool_flush_new(spool, err) : -1;
+}
+
+int spool_free_bytes(const struct spool *spool, uint64_t *bytes, struct err *err)
+{
+    struct statvfs status;
+
+    if (fstatvfs(spool->tmp, &status) != 0)
+        return err_system(err, "looking for free space in %s", spool->path);
+    *bytes = (uint64_t)status.f_bavail * status.f_frsize;
     return 0;
 }
 

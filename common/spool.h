@@ -48,6 +48,17 @@ __attribute__((warn_unused_result)) int spool_create(const struct spool *spool, 
 __attribute__((warn_unused_result)) int spool_commit(const struct spool *spool, const char *id, int fd,
                                                      struct err *err);
 
+/*
+ * The two halves of it, for whoever commits several messages at once: each file is settled (flushed, and moved to
+ * new/), then one spool_flush_new makes all their names durable. Both may be called by several threads.
+ */
+__attribute__((warn_unused_result)) int spool_settle(const struct spool *spool, const char *id, int fd,
+                                                     struct err *err);
+__attribute__((warn_unused_result)) int spool_flush_new(const struct spool *spool, struct err *err);
+
+/* Bytes that can still be written by whoever is not root. */
+__attribute__((warn_unused_result)) int spool_free_bytes(const struct spool *spool, uint64_t *bytes, struct err *err);
+
 /* Removes tmp/ID; nothing there is fine. */
 void spool_discard(const struct spool *spool, const char *id);
 

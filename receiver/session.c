@@ -14,6 +14,7 @@
 #include "receiver/session_policy.h"
 #include "receiver/session_sandbox.h"
 #include "receiver/session_tls.h"
+#include "receiver/session_wait.h"
 #include "receiver/smtp.h"
 #include "receiver/wire.h"
 
@@ -109,6 +110,7 @@ static void open_message(struct conversation *c)
     frame_put_text(&frame, span_text(c->smtp.helo));
     frame_put_text(&frame, span_text(c->smtp.mail.sender.text));
     frame_put_text(&frame, buf_span(&c->smtp.recipients));
+    frame_put_number(&frame, c->smtp.mail.size_bytes);
     c->body_written = 0;
     if (tell(c, &frame))
         failure = hear(c, WIRE_READY, &c->body, NULL);
@@ -198,25 +200,23 @@ static int64_t deadline(const struct conversation *c, short events)
     return ends < c->session_ends ? ends : c->session_ends;
 }
 
-/* Waits until the client can be read or written, or a deadline passes. 1 ready, 0 too late, -1 no use to go on. */
+/* Between two messages: one that is being received is finished first. */
+static bool may_stop(const struct conversation *c)
+{
+    return c->session->stop > 0 && c->body < 0 && c->smtp.mode == SMTP_MODE_COMMAND;
+}
+
+/* As session_wait(). */
 static int wait_for(struct conversation *c, int fd, short events)
 {
-    int64_t ends = deadline(c, events);
+    const struct session_wait wait = {
+        .fd = fd,
+        .events = events,
+        .writer = c->session->writer,
+        .stop = events == POLLIN && may_stop(c) ? c->session->stop : -1,
+    };
 
-    for (;;) {
-        /* Without its writer a session is worth nothing. */
-        struct pollfd both[] = {{.fd = fd, .events = events}, {.fd = c->session->writer}};
-        int64_t left = ends - clock_monotonic_ms();
-        /* At least one look: the last word is written after the deadline. */
-        int ready = poll(both, 2, left < 0 ? 0 : left > INT32_MAX ? INT32_MAX : (int)left);
-
-        if (ready < 0 && errno != EINTR)
-            return -1;
-        if (ready > 0)
-            return both[1].revents == 0 ? 1 : -1;
-        if (ready == 0 && clock_monotonic_ms() >= ends)
-            return 0;
-    }
+    return session_wait(&wait, deadline(c, events));
 }
 
 /* Writes all that is in `output`. A client that does not take its replies in time is left without a word. */
@@ -268,6 +268,10 @@ static void read_more(struct conversation *c)
     ready = clock_monotonic_ms() < c->session_ends ? wait_for(c, c->in, POLLIN) : 0;
     if (ready == 0) {
         time_out(c);
+        return;
+    }
+    if (ready == SESSION_WAIT_STOP) {
+        smtp_hang_up(&c->smtp, REPLY_SHUTDOWN, &c->output);
         return;
     }
     count = ready == 1 ? read(c->in, c->input_storage, sizeof c->input_storage) : -1;

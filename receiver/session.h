@@ -3,7 +3,7 @@
  * socketpair to the writer and, while a message comes in, a descriptor that appends to that message's file. It drives
  * the SMTP machine (receiver/smtp.h) against deadlines, and allocates nothing.
  *
- *     sandbox_prepare(&sandbox, &session_profile, NULL, 0, &err);      before the fork
+ *     sandbox_prepare_ready(&sandbox, &session_profile, NULL, 0, &err);      before the fork
  *     _exit(session_run(&session, &sandbox));                          in the child
  */
 #ifndef RECEIVER_SESSION_H
@@ -19,6 +19,7 @@ struct session {
     int in, out; /* the client; may be the same descriptor, or two pipes */
     int writer;  /* our end of the socketpair */
     bool offers_tls;
+    int stop; /* hangs up when the session is to end at the next good moment; 0: nothing of the kind */
 };
 
 /* What the session may do once it runs: the whole list of its system calls. */

@@ -1,32 +1,21 @@
 #include "receiver/session_sandbox.h"
 
 #include <limits.h>
+#include <linux/filter.h>
 #include <unistd.h>
 
 #include "common/envelope.h"
+#include "session_filter.h"
 
 enum { DESCRIPTORS_MAX = 16 };
-
-const struct sandbox_call session_calls[] = {
-    {.name = "read"},
-    {.name = "write"},
-    {.name = "poll"},
-    {.name = "ppoll"},
-    {.name = "recvmsg"},
-    {.name = "sendmsg"},
-    {.name = "close"},
-    {.name = "clock_gettime"}, /* where the kernel's page of time is not mapped */
-    {.name = "restart_syscall"},
-    {.name = "rt_sigreturn"},
-    {.name = "exit_group"},
-    {0},
-};
 
 struct sandbox_profile session_profile(const struct config *config)
 {
     return (struct sandbox_profile){
         .name = "session",
         .calls = session_calls,
+        .program = session_filter,
+        .program_size = sizeof session_filter,
         .file_size_max = config->max_message_size + ENVELOPE_TRACE_MAX,
         .descriptors_max = DESCRIPTORS_MAX,
         .no_processes = true,
@@ -37,7 +26,8 @@ struct sandbox_profile session_profile(const struct config *config)
  * and should it ever not keep to its deadlines any more, the kernel's alarm ends it. */
 static int let_go(const struct session *session, int ruleset, struct err *err)
 {
-    const int kept[] = {STDERR_FILENO, session->in, session->out, session->writer, ruleset};
+    int stop = session->stop > 0 ? session->stop : session->writer;
+    const int kept[] = {STDERR_FILENO, session->in, session->out, session->writer, stop, ruleset};
 
     for (unsigned from = 0, next = 0; next != UINT_MAX; from = next + 1) {
         next = UINT_MAX; /* which is what no ruleset reads as */

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -89,17 +90,21 @@ static int serve_requests(const struct config *config, int requests)
     int fds[FRAME_FDS_MAX];
     size_t count = 0;
     struct err err;
-    int status = 0;
 
-    while (status == 0 && frame_receive(requests, storage, sizeof storage, &request, fds, &count, &err) == 1)
+    while (frame_receive(requests, storage, sizeof storage, &request, fds, &count, &err) == 1)
         for (size_t i = 0; i < count; i++) {
             struct err why = {0};
 
+            /* Who asked may have left by then; others have not. */
             if (start_program(config, fds[i], &why) != 0)
-                status = say_failed(fds[i], &why, &err);
+                (void)say_failed(fds[i], &why, &err);
             (void)close(fds[i]);
         }
-    return status == 0 ? EX_OK : EX_OSERR;
+    /* All that were started end with this process; those that take leave of a client may finish. */
+    (void)alarm(STARTTLS_END_MS / 1000);
+    while (wait(NULL) > 0 || errno == EINTR)
+        continue;
+    return EX_OK;
 }
 
 /* What it starts is reaped by the kernel; it holds nothing but the way to it, and dies with the writer. */
@@ -130,7 +135,18 @@ int starttls_leave_starter(struct starttls *starttls, struct err *err)
         become_starter(starttls->config, ends[1]);
     (void)close(ends[1]);
     starttls->starter = ends[0];
+    starttls->starter_process = child;
     return 0;
+}
+
+void starttls_end_starter(struct starttls *starttls)
+{
+    if (starttls->starter < 0)
+        return;
+    (void)close(starttls->starter);
+    starttls->starter = -1;
+    while (waitpid(starttls->starter_process, NULL, 0) < 0 && errno == EINTR)
+        continue;
 }
 
 static int have_started(const struct starttls *starttls, int control, struct err *err)

@@ -20,6 +20,7 @@
 #define RECEIVER_STARTTLS_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "common/config.h"
 #include "common/envelope.h"
@@ -45,6 +46,7 @@ enum starttls_word {
 struct starttls {
     const struct config *config; /* with a certificate and a key; NULL: TLS is not offered */
     int starter;                 /* the way to the process left behind, or -1 */
+    pid_t starter_process;       /* valid with it */
 };
 
 /* What there is to know about one client's mailmill-tls. */
@@ -59,6 +61,8 @@ bool starttls_is_offered(const struct config *config);
 
 /* Leaves a process behind that can start mailmill-tls when this one no longer may. It ends with this one. */
 __attribute__((warn_unused_result)) int starttls_leave_starter(struct starttls *starttls, struct err *err);
+/* Ends it by hand, where there is one, when all that it started have taken leave of their clients. */
+void starttls_end_starter(struct starttls *starttls);
 
 /*
  * Starts mailmill-tls for a client, without waiting for it. `client` has the descriptors that are read and written,

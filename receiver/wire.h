@@ -3,7 +3,8 @@
  *
  *     session                                      writer
  *     WIRE_BEGIN     protocol, helo, sender,    ->
- *                    recipients (a NUL each)
+ *                    recipients (a NUL each),
+ *                    declared size
  *                                               <- WIRE_READY with a descriptor, or WIRE_FAILED with a failure
  *     WIRE_COMMIT    bytes appended             ->
  *                                               <- WIRE_COMMITTED with the ID, or WIRE_FAILED
@@ -11,9 +12,13 @@
  *     WIRE_REJECTED  recipient, reply, helo,    ->
  *                    sender
  *     WIRE_LOG       level, text                ->
- * *     WIRE_STARTTLS  with two descriptors:      ->
+ *     WIRE_STARTTLS  with two descriptors:      ->
  *                    the client
  *                                               <- WIRE_SECURING with a stream in its place, or WIRE_FAILED
+ *
+ *     listener                                     writer
+ *     WIRE_JOIN      number, client; its socket ->
+ *                                               <- WIRE_CUT with the number of a session that broke the rules
  *
  * The writer trusts none of it: each request is permitted in given states only, every length is bounded, and the
  * recipients are held against the configuration again. Anything else ends the session.
@@ -26,6 +31,7 @@ enum {
     WIRE_LOG_MAX = 1024,
     WIRE_FRAME_MAX = WIRE_RECIPIENTS_MAX + 2048,
     WIRE_ANSWER_MAX = 64,
+    WIRE_JOIN_MAX = 128,
 };
 
 enum wire_request {
@@ -43,6 +49,12 @@ enum wire_answer {
     WIRE_COMMITTED,
     WIRE_FAILED,
     WIRE_SECURING,
+};
+
+/* Between the listener, who starts sessions, and the writer of them all. */
+enum wire_notice {
+    WIRE_JOIN = 128,
+    WIRE_CUT,
 };
 
 #endif

@@ -1,393 +1,319 @@
 #include "receiver/writer.h"
 
-#include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/random.h>
-#include <sys/stat.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "common/clock.h"
-#include "common/fault.h"
 #include "common/frame.h"
 #include "common/log.h"
-#include "common/route.h"
-#include "receiver/reply.h"
 #include "receiver/wire.h"
-#include "receiver/writer_sandbox.h"
+#include "receiver/writer_session.h"
 
-/* ---- answers ---- */
+enum {
+    EVENTS_MAX = 64,         /* looked at in one go */
+    GROUP_MAX = 64,          /* messages in one transaction of the index */
+    INDEX_PAUSE_MS = 5000,   /* after a failure: clients don't wait behind an index that is stuck */
+    ALONE_MAX = 1024 * 1024, /* bytes of a message that is flushed by this process itself when no other is there */
+};
 
-static int answer(struct writer *writer, const struct buf *frame, const int *fd, struct err *err)
+/* ---- the index ---- */
+
+/*
+ * The messages are safe in the spool already and the processor adopts files that have no row: a failure here is worth
+ * a line in the log, and not a 451, after which the client would send the message a second time.
+ */
+static int try_index(struct writer *writer, const struct index_message *messages, size_t count, struct err *err)
 {
-    return frame_send(writer->session, frame, fd, fd == NULL ? 0 : 1, err);
+    if (clock_monotonic_ms() < writer->index_due_ms)
+        return err_set(err, ERR_TEMPORARY, "it failed a moment ago");
+    if (writer->index.db == NULL && index_open(&writer->index, writer->config->index, INDEX_RECEIVER, err) != 0)
+        return -1;
+    return index_add_messages(&writer->index, messages, count, err);
 }
 
-/* Logs why, and tells the session what to tell the client. The message, if one was begun, is gone. */
-static int answer_failure(struct writer *writer, const struct err *why, struct err *err)
+static void add_to_index(struct writer *writer, const struct index_message *messages, size_t count)
+{
+    struct err err = {0};
+
+    if (count == 0 || try_index(writer, messages, count, &err) == 0)
+        return;
+    for (size_t i = 0; i < count; i++)
+        log_say(LOG_WARNING, "%s has no index row yet: %s", messages[i].envelope->id, err.text);
+    if (clock_monotonic_ms() >= writer->index_due_ms)
+        writer->index_due_ms = clock_monotonic_ms() + INDEX_PAUSE_MS;
+}
+
+/* Adds the first messages of a list, and gives the first that had no room in the transaction. */
+static struct commit_entry *add_group(struct writer *writer, struct commit_entry *entry)
+{
+    struct index_message messages[GROUP_MAX];
+    size_t count = 0;
+
+    for (; entry != NULL && count < GROUP_MAX; entry = entry->next) {
+        const struct writer_session *session = entry->owner;
+
+        if (entry->err.kind == ERR_NONE)
+            messages[count++] = (struct index_message){&session->envelope, session->size};
+    }
+    add_to_index(writer, messages, count);
+    return entry;
+}
+
+static void add_all(struct writer *writer, struct commit_entry *entry)
+{
+    while (entry != NULL)
+        entry = add_group(writer, entry);
+}
+
+/* ---- one session ---- */
+
+static int commit_alone(struct writer *writer, struct writer_session *session, struct err *err)
+{
+    struct commit_entry *entry = &session->entry;
+
+    if (spool_commit(&writer->spool, entry->id, entry->file, &entry->err) == 0)
+        entry->err.kind = ERR_NONE;
+    add_all(writer, entry);
+    return writer_session_answer(writer, session, err);
+}
+
+static void close_all(struct writer *writer)
+{
+    writer_commit_close(&writer->commit);
+    index_close(&writer->index);
+    spool_close(&writer->spool);
+}
+
+int writer_run(struct writer *writer, int session_socket, const char *client)
+{
+    struct writer_session session = {.socket = session_socket, .file = -1};
+    struct err err = {0};
+    int status;
+
+    snprintf(session.client, sizeof session.client, "%s", client);
+    writer_tls_init(&session.tls);
+    writer->starttls.starter = -1;
+    do {
+        status = writer_session_hear(writer, &session, &err);
+        if (status == 1 && session.state == WRITER_COMMITTING && commit_alone(writer, &session, &err) != 0)
+            status = -1;
+    } while (status == 1);
+    if (status < 0)
+        log_say(LOG_ERR, "session of %s cut off: %s", session.client, err.text);
+    writer_session_end(writer, &session);
+    close_all(writer);
+    /* With this process ends mailmill-tls. */
+    writer_tls_end(&session.tls, session.client, status == 0 ? STARTTLS_END_MS : 0);
+    return status;
+}
+
+/* ---- many sessions ---- */
+
+/* The listener's name in epoll is this; a session's is itself, and that of the threads is the commit. */
+static void *const listener_name = NULL;
+
+static int watch(const struct writer *writer, int fd, void *name, struct err *err)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = name};
+
+    if (epoll_ctl(writer->events, EPOLL_CTL_ADD, fd, &event) != 0)
+        return err_system(err, "epoll_ctl");
+    return 0;
+}
+
+static void remove_session(struct writer *writer, struct writer_session *session)
+{
+    struct writer_session **link = &writer->sessions;
+
+    while (*link != session)
+        link = &(*link)->next;
+    *link = session->next;
+    writer_session_end(writer, session);
+    writer_tls_end(&session->tls, session->client, 0);
+    free(session);
+}
+
+/* The session is gone. What it had completed is not: that stays until its commit has ended. */
+static void hang_up(struct writer *writer, struct writer_session *session)
+{
+    (void)close(session->socket);
+    session->socket = -1;
+    if (session->state != WRITER_COMMITTING)
+        remove_session(writer, session);
+}
+
+/* It may never end by itself: the listener, who started it, ends it. */
+static void cut_off(struct writer *writer, struct writer_session *session, const struct err *why)
 {
     char storage[WIRE_ANSWER_MAX];
     struct buf frame = buf_over(storage, sizeof storage);
-    enum reply_failure failure = reply_failure_of(why->number);
+    struct err err;
 
-    if (failure == FAILURE_NONE)
-        failure = why->kind == ERR_PERMANENT ? FAILURE_REFUSED : FAILURE_TEMPORARY;
-    log_say(LOG_ERR, "%s", why->text);
-    frame_start(&frame, WIRE_FAILED);
-    frame_put_number(&frame, failure);
-    return answer(writer, &frame, NULL, err);
+    log_say(LOG_ERR, "session of %s cut off: %s", session->client, why->text);
+    frame_start(&frame, WIRE_CUT);
+    frame_put_number(&frame, session->number);
+    if (writer->listener >= 0 && frame_send(writer->listener, &frame, NULL, 0, &err) != 0)
+        log_say(LOG_ERR, "the listener can't be told: %s", err.text);
+    hang_up(writer, session);
 }
 
-/* ---- one message ---- */
-
-static void forget_message(struct writer *writer)
+static void answer_all(struct writer *writer, struct commit_entry *entry)
 {
-    if (writer->file >= 0)
-        (void)close(writer->file);
-    writer->file = -1;
-    envelope_free(&writer->envelope);
-    writer->state = WRITER_IDLE;
+    struct err err = {0};
+
+    while (entry != NULL) {
+        struct writer_session *session = entry->owner;
+        int status;
+
+        entry = entry->next; /* before the session it is part of goes */
+        status = writer_session_answer(writer, session, &err);
+        if (session->socket < 0)
+            remove_session(writer, session);
+        else if (status != 0)
+            cut_off(writer, session, &err);
+    }
 }
 
-static void discard_message(struct writer *writer)
+static bool is_only_message(const struct writer *writer, const struct writer_session *session)
 {
-    if (writer->state == WRITER_WRITING)
-        spool_discard(&writer->spool, writer->envelope.id);
-    forget_message(writer);
+    for (const struct writer_session *other = writer->sessions; other != NULL; other = other->next)
+        if (other != session && other->state != WRITER_IDLE)
+            return false;
+    return true;
 }
 
-/* Only now: a client that never gets as far as a message costs no more than the configuration. */
-static int open_spool(struct writer *writer, struct err *err)
+/* Threads cost a little, and pay off as soon as there is a second message. */
+static int start_commit(struct writer *writer, struct writer_session *session, struct err *err)
 {
-    if (writer->spool.is_open)
-        return 0;
-    if (spool_open(&writer->spool, writer->config->spool, true, err) != 0)
-        return -1;
-    writer_tls_leave_starter(&writer->tls, &writer->starttls);
-    if (writer_enter_sandbox(writer->config, err) == 0)
-        return 0;
-    spool_close(&writer->spool);
+    if (session->size <= ALONE_MAX && is_only_message(writer, session))
+        return commit_alone(writer, session, err);
+    if (!writer->commit.is_open && (writer_commit_open(&writer->commit, &writer->spool, err) != 0 ||
+                                    watch(writer, writer->commit.wake, &writer->commit, err) != 0)) {
+        log_say(LOG_ERR, "no flushing side by side: %s", err->text);
+        writer_commit_close(&writer->commit);
+        return commit_alone(writer, session, err);
+    }
+    writer_commit_start(&writer->commit, &session->entry);
+    return 0;
+}
+
+static void hear_session(struct writer *writer, struct writer_session *session)
+{
+    bool was_committing = session->state == WRITER_COMMITTING;
+    struct err err = {0};
+    int status = writer_session_hear(writer, session, &err);
+
+    if (status < 0 && err.number == EAGAIN)
+        return;
+    if (status == 1 && !was_committing && session->state == WRITER_COMMITTING)
+        status = start_commit(writer, session, &err) == 0 ? 1 : -1;
+    if (status < 0)
+        cut_off(writer, session, &err);
+    else if (status == 0)
+        hang_up(writer, session);
+}
+
+static int add_session(struct writer *writer, int fd, uint64_t number, struct span client, struct err *err)
+{
+    struct writer_session *session = calloc(1, sizeof *session);
+
+    if (session == NULL)
+        return err_system(err, "memory for a session");
+    *session = (struct writer_session){.socket = fd, .number = number, .file = -1};
+    writer_tls_init(&session->tls);
+    snprintf(session->client, sizeof session->client, "%.*s", (int)client.size, client.data);
+    /* A session that does not listen must not hold up the others. */
+    if (fcntl(fd, F_SETFL, O_NONBLOCK) != 0 || watch(writer, fd, session, err) != 0) {
+        free(session);
+        return err_system(err, "a session's socket");
+    }
+    session->next = writer->sessions;
+    writer->sessions = session;
+    return 0;
+}
+
+/* 1: a session more; 0: the listener is gone; -1: a session that can't be served. */
+static int hear_listener(struct writer *writer, struct err *err)
+{
+    char storage[WIRE_JOIN_MAX];
+    struct frame_reader frame;
+    int fds[FRAME_FDS_MAX];
+    size_t fd_count = 0;
+    uint64_t number;
+    struct span client;
+    int status = frame_receive(writer->listener, storage, sizeof storage, &frame, fds, &fd_count, err);
+
+    if (status != 1)
+        return status < 0 && err->kind != ERR_PROTOCOL ? 0 : status;
+    number = frame_number(&frame);
+    client = frame_text(&frame, ENVELOPE_CLIENT_SIZE - 1);
+    if (frame.type == WIRE_JOIN && frame_is_whole(&frame) && fd_count == 1 &&
+        add_session(writer, fds[0], number, client, err) == 0)
+        return 1;
+    while (fd_count > 0)
+        (void)close(fds[--fd_count]);
     return -1;
 }
 
-static int make_id(char id[static ID_SIZE], struct err *err)
+static void on_listener(struct writer *writer)
 {
-    uint64_t random;
+    struct err err = {.text = "malformed"};
+    int status = hear_listener(writer, &err);
 
-    if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random)
-        return err_system(err, "getrandom");
-    id_make(clock_now_ms(), random, id);
-    return 0;
-}
-
-static int copy_text(struct span from, char *to, size_t size, const char *what, struct err *err)
-{
-    struct buf copy = buf_over(to, size);
-
-    buf_put(&copy, from);
-    if (copy.overflowed || span_find(from, '\0') < from.size)
-        return err_set(err, ERR_PROTOCOL, "the session sent a malformed %s", what);
-    return 0;
-}
-
-/* The session has looked all of them up already; but it is the session that talks to strangers. */
-static int read_recipients(struct writer *writer, struct span list, struct err *err)
-{
-    while (list.size > 0) {
-        size_t size = span_find(list, '\0');
-        struct address recipient;
-        enum route_verdict verdict;
-
-        if (address_parse(&recipient, span_slice(list, 0, size), err) != 0) {
-            err->kind = ERR_PROTOCOL;
-            return -1;
-        }
-        verdict = route_find(writer->config, &recipient).verdict;
-        if (verdict != ROUTE_FOUND && verdict != ROUTE_KEPT)
-            return err_set(err, ERR_PROTOCOL, "the session sent a recipient that is not ours: %s", recipient.text);
-        if (envelope_add_recipient(&writer->envelope, &recipient, err) != 0)
-            return -1;
-        list = span_slice(list, size + 1, list.size);
-    }
-    if (writer->envelope.recipient_count == 0 || writer->envelope.recipient_count > writer->config->max_recipients)
-        return err_set(err, ERR_PROTOCOL, "the session sent %zu recipients", writer->envelope.recipient_count);
-    return 0;
-}
-
-static int read_envelope(struct writer *writer, struct frame_reader *frame, struct err *err)
-{
-    struct envelope *envelope = &writer->envelope;
-    struct span protocol = frame_text(frame, ENVELOPE_PROTOCOL_SIZE - 1);
-    struct span helo = frame_text(frame, ENVELOPE_HELO_SIZE - 1);
-    struct span sender = frame_text(frame, ADDRESS_SIZE - 1);
-    struct span recipients = frame_text(frame, WIRE_RECIPIENTS_MAX);
-
-    if (!frame_is_whole(frame) || !envelope_helo_is_valid(helo) || !envelope_helo_is_valid(protocol))
-        return err_set(err, ERR_PROTOCOL, "the session sent a malformed envelope");
-    if (copy_text(protocol, envelope->client_protocol, ENVELOPE_PROTOCOL_SIZE, "protocol", err) != 0 ||
-        copy_text(helo, envelope->client_helo, ENVELOPE_HELO_SIZE, "name", err) != 0 ||
-        copy_text(span_text(writer->client), envelope->client_address, ENVELOPE_CLIENT_SIZE, "client", err) != 0 ||
-        writer_tls_fill_in(&writer->tls, writer->client, envelope, err) != 0)
-        return -1;
-    if (sender.size > 0 && address_parse(&envelope->sender, sender, err) != 0) {
-        err->kind = ERR_PROTOCOL;
-        return -1;
-    }
-    return read_recipients(writer, recipients, err);
-}
-
-static int write_all(int fd, struct span bytes, struct err *err)
-{
-    while (bytes.size > 0) {
-        ssize_t written = write(fd, bytes.data, bytes.size);
-
-        if (written < 0 && errno != EINTR)
-            return err_system(err, "writing the trace block");
-        if (written > 0)
-            bytes = span_slice(bytes, (size_t)written, bytes.size);
-    }
-    return 0;
-}
-
-static int write_trace(struct writer *writer, struct err *err)
-{
-    size_t capacity = 1024 + (writer->envelope.recipient_count + 1) * (ADDRESS_SIZE + 20);
-    char *storage = malloc(capacity);
-    struct buf trace;
-    int status;
-
-    if (storage == NULL)
-        return err_system(err, "memory for the trace block");
-    trace = buf_over(storage, capacity);
-    envelope_write_trace(&writer->envelope, writer->config->hostname, &trace);
-    writer->trace_size = trace.size;
-    status = trace.overflowed ? err_set(err, ERR_BUG, "the trace block outgrew its buffer")
-                              : write_all(writer->file, buf_span(&trace), err);
-    free(storage);
-    return status;
-}
-
-static int start_file(struct writer *writer, struct err *err)
-{
-    if (make_id(writer->envelope.id, err) != 0)
-        return -1;
-    writer->file = spool_create(&writer->spool, writer->envelope.id, err);
-    if (writer->file < 0)
-        return -1;
-    writer->state = WRITER_WRITING;
-    return write_trace(writer, err);
-}
-
-/* ---- requests ---- */
-
-static int on_begin(struct writer *writer, struct frame_reader *frame, struct err *err)
-{
-    char storage[WIRE_ANSWER_MAX];
-    struct buf ready = buf_over(storage, sizeof storage);
-    struct err why = {0};
-
-    /* The sandbox comes before the first look at what the session wrote. */
-    if (open_spool(writer, &why) != 0)
-        return answer_failure(writer, &why, err);
-    if (read_envelope(writer, frame, err) != 0) {
-        if (err->kind == ERR_PROTOCOL)
-            return -1;
-        why = *err;
-        forget_message(writer);
-        return answer_failure(writer, &why, err);
-    }
-    if (start_file(writer, &why) != 0) {
-        discard_message(writer);
-        return answer_failure(writer, &why, err);
-    }
-    FAULT_POINT("writer-begun");
-    frame_start(&ready, WIRE_READY);
-    return answer(writer, &ready, &writer->file, err);
-}
-
-static void log_accepted(const struct writer *writer, uint64_t size)
-{
-    const struct envelope *envelope = &writer->envelope;
-    struct log_line line;
-
-    log_start(&line, LOG_INFO, "accepted");
-    log_text(&line, "id", span_text(envelope->id));
-    log_text(&line, "client", span_text(envelope->client_address));
-    log_text(&line, "helo", span_text(envelope->client_helo));
-    log_text(&line, "from", span_text(envelope->sender.text));
-    log_number(&line, "size", (int64_t)size);
-    log_number(&line, "recipients", (int64_t)envelope->recipient_count);
-    log_text(&line, "to", span_text(envelope->recipients[0].text));
-    log_end(&line);
-}
-
-/*
- * The message is safe in the spool already and the processor adopts files that have no row: a failure here is worth a
- * line in the log, and not a 451, after which the client would send the message a second time.
- */
-static void add_to_index(struct writer *writer, uint64_t size)
-{
-    struct err err = {0};
-
-    if (writer->index.db == NULL && index_open(&writer->index, writer->config->index, INDEX_RECEIVER, &err) != 0) {
-        log_say(LOG_WARNING, "%s has no index row yet: %s", writer->envelope.id, err.text);
-        return;
-    }
-    if (index_add_message(&writer->index, &writer->envelope, size, &err) != 0)
-        log_say(LOG_WARNING, "%s has no index row yet: %s", writer->envelope.id, err.text);
-}
-
-static int check_size(struct writer *writer, uint64_t appended, uint64_t *size, struct err *err)
-{
-    struct stat status;
-
-    if (fstat(writer->file, &status) != 0)
-        return err_system(err, "looking at %s", writer->envelope.id);
-    *size = (uint64_t)status.st_size;
-    if (*size != writer->trace_size + appended)
-        return err_set(err, ERR_PROTOCOL, "the session appended %llu bytes and says %llu",
-                       (unsigned long long)(*size - writer->trace_size), (unsigned long long)appended);
-    return 0;
-}
-
-static int on_commit(struct writer *writer, struct frame_reader *frame, struct err *err)
-{
-    uint64_t appended = frame_number(frame);
-    char storage[WIRE_ANSWER_MAX];
-    struct buf committed = buf_over(storage, sizeof storage);
-    struct err why = {0};
-    uint64_t size = 0;
-
-    if (!frame_is_whole(frame))
-        return err_set(err, ERR_PROTOCOL, "the session sent a malformed commit");
-    if (check_size(writer, appended, &size, err) != 0)
-        return -1;
-    if (spool_commit(&writer->spool, writer->envelope.id, writer->file, &why) != 0) {
-        discard_message(writer);
-        return answer_failure(writer, &why, err);
-    }
-    add_to_index(writer, size);
-    FAULT_POINT("writer-before-answer");
-    log_accepted(writer, size);
-    frame_start(&committed, WIRE_COMMITTED);
-    frame_put_text(&committed, span_text(writer->envelope.id));
-    forget_message(writer);
-    return answer(writer, &committed, NULL, err);
-}
-
-static int on_discard(struct writer *writer, struct frame_reader *frame, struct err *err)
-{
-    if (!frame_is_whole(frame))
-        return err_set(err, ERR_PROTOCOL, "the session sent a malformed discard");
-    discard_message(writer);
-    return 0;
-}
-
-static int on_rejected(struct writer *writer, struct frame_reader *frame, struct err *err)
-{
-    struct span recipient = frame_text(frame, ADDRESS_SIZE - 1);
-    struct span reply = frame_text(frame, REPLY_LINE_MAX);
-    struct span helo = frame_text(frame, ENVELOPE_HELO_SIZE - 1);
-    struct span sender = frame_text(frame, ADDRESS_SIZE - 1);
-    struct log_line line;
-
-    if (!frame_is_whole(frame))
-        return err_set(err, ERR_PROTOCOL, "the session sent a malformed rejection");
-    log_start(&line, LOG_INFO, "rejected");
-    log_text(&line, "client", span_text(writer->client));
-    log_text(&line, "helo", helo);
-    log_text(&line, "from", sender);
-    log_text(&line, "to", recipient);
-    log_text(&line, "reply", reply);
-    log_end(&line);
-    return 0;
-}
-
-static int on_log(struct writer *writer, struct frame_reader *frame, struct err *err)
-{
-    uint64_t level = frame_number(frame);
-    struct span text = frame_text(frame, WIRE_LOG_MAX);
-    char storage[WIRE_LOG_MAX + ENVELOPE_CLIENT_SIZE + 16];
-    struct buf line = buf_over(storage, sizeof storage);
-
-    if (!frame_is_whole(frame) || level > LOG_DEBUG)
-        return err_set(err, ERR_PROTOCOL, "the session sent a malformed log line");
-    buf_put(&line, text);
-    buf_printf(&line, " client=%s", writer->client);
-    log_relay((int)level, buf_span(&line));
-    return 0;
-}
-
-static int on_starttls(struct writer *writer, struct frame_reader *frame, struct err *err)
-{
-    char storage[WIRE_ANSWER_MAX];
-    struct buf securing = buf_over(storage, sizeof storage);
-    struct err why = {0};
-    int stream;
-    int status;
-
-    if (!frame_is_whole(frame))
-        return err_set(err, ERR_PROTOCOL, "the session sent a malformed request for TLS");
-    if (writer_tls_start(&writer->tls, &writer->starttls, &stream, err) != 0) {
-        if (err->kind == ERR_PROTOCOL)
-            return -1;
-        why = *err;
-        return answer_failure(writer, &why, err);
-    }
-    frame_start(&securing, WIRE_SECURING);
-    status = answer(writer, &securing, &stream, err);
-    (void)close(stream);
-    return status;
-}
-
-#define IN(state) (1U << (state))
-
-/* Which request is permitted when, and what is done for it. */
-static const struct {
-    unsigned states;
-    int (*act)(struct writer *writer, struct frame_reader *frame, struct err *err);
-} requests[] = {
-    [WIRE_BEGIN] = {IN(WRITER_IDLE), on_begin},
-    [WIRE_COMMIT] = {IN(WRITER_WRITING), on_commit},
-    [WIRE_DISCARD] = {IN(WRITER_WRITING), on_discard},
-    [WIRE_REJECTED] = {IN(WRITER_IDLE) | IN(WRITER_WRITING), on_rejected},
-    [WIRE_LOG] = {IN(WRITER_IDLE) | IN(WRITER_WRITING), on_log},
-    [WIRE_STARTTLS] = {IN(WRITER_IDLE), on_starttls},
-};
-static_assert(sizeof requests / sizeof requests[0] == WIRE_REQUEST_END, "every request has its row");
-
-static int serve(struct writer *writer, struct frame_reader *frame, struct err *err)
-{
-    if (frame->bad || frame->type >= WIRE_REQUEST_END || requests[frame->type].act == NULL)
-        return err_set(err, ERR_PROTOCOL, "the session sent an unknown request %d", frame->type);
-    if ((requests[frame->type].states & IN(writer->state)) == 0)
-        return err_set(err, ERR_PROTOCOL, "the session sent request %d out of turn", frame->type);
-    return requests[frame->type].act(writer, frame, err);
-}
-
-int writer_run(struct writer *writer)
-{
-    static char storage[WIRE_FRAME_MAX];
-    struct frame_reader frame;
-    struct err err = {0};
-    int status;
-
-    writer->file = -1;
-    writer_tls_init(&writer->tls);
-    do {
-        status = frame_receive(writer->session, storage, sizeof storage, &frame, writer->tls.passed,
-                               &writer->tls.passed_count, &err);
-        if (status == 1 && serve(writer, &frame, &err) != 0)
-            status = -1;
-        writer_tls_close_passed(&writer->tls);
-    } while (status == 1);
     if (status < 0)
-        log_say(LOG_ERR, "session of %s cut off: %s", writer->client, err.text);
-    discard_message(writer);
-    index_close(&writer->index);
-    spool_close(&writer->spool);
-    /* With this process ends mailmill-tls. */
-    writer_tls_end(&writer->tls, writer->client, status == 0 ? STARTTLS_END_MS : 0);
+        log_say(LOG_ERR, "a session can't be served: %s", err.text);
+    if (status != 0)
+        return;
+    (void)close(writer->listener);
+    writer->listener = -1;
+}
+
+static int serve_some(struct writer *writer, struct err *err)
+{
+    struct epoll_event events[EVENTS_MAX];
+    int count = epoll_wait(writer->events, events, EVENTS_MAX, -1);
+    struct commit_entry *ended;
+
+    if (count < 0)
+        return errno == EINTR ? 0 : err_system(err, "epoll_wait");
+    for (int i = 0; i < count; i++) {
+        if (events[i].data.ptr == listener_name)
+            on_listener(writer);
+        else if (events[i].data.ptr != &writer->commit)
+            hear_session(writer, events[i].data.ptr);
+    }
+    /* Behind the rest, which may be about sessions that end here. */
+    ended = writer->commit.is_open ? writer_commit_take(&writer->commit) : NULL;
+    add_all(writer, ended);
+    answer_all(writer, ended);
+    return 0;
+}
+
+int writer_run_all(struct writer *writer, int listener)
+{
+    struct err err = {0};
+    int status = 0;
+
+    writer->listener = listener;
+    writer->starttls.starter = -1;
+    /* While there is nothing that it would take along: no session, no message. */
+    if (writer->starttls.config != NULL)
+        status = starttls_leave_starter(&writer->starttls, &err);
+    writer->events = epoll_create1(EPOLL_CLOEXEC);
+    if (status == 0)
+        status =
+            writer->events < 0 ? err_system(&err, "epoll_create1") : watch(writer, listener, listener_name, &err);
+    while (status == 0 && (writer->listener >= 0 || writer->sessions != NULL))
+        status = serve_some(writer, &err);
+    if (status != 0)
+        log_say(LOG_CRIT, "the writer ends: %s", err.text);
+    if (writer->events >= 0)
+        (void)close(writer->events);
+    close_all(writer);
+    starttls_end_starter(&writer->starttls);
     return status;
 }

@@ -1,44 +1,47 @@
 /*
- * The writer: the process that sees the spool and the index, and never the network. It answers one session's requests
- * (receiver/wire.h) until the session is gone. File first, then the index row, then the answer from which the client
- * gets its 250.
+ * The writer: the process that sees the spool and the index, and never the network. It answers the requests of
+ * sessions (receiver/wire.h) until they are gone. File first, then the index row, then the answer from which the
+ * client gets its 250.
  *
- *     struct writer writer = {.config = &config, .session = fd, .client = "192.0.2.1"};
- *     status = writer_run(&writer);
+ *     struct writer writer = {.config = &config};
+ *     status = writer_run(&writer, session, "192.0.2.1");      one session
+ *     status = writer_run_all(&writer, listener);              all those that a listener sends along
+ *
+ * Messages of several sessions that complete together share their flushes and one transaction of the index
+ * (receiver/writer_commit.h); a single session's are written by this process alone, without threads.
  */
 #ifndef RECEIVER_WRITER_H
 #define RECEIVER_WRITER_H
 
 #include "common/config.h"
-#include "common/envelope.h"
 #include "common/index.h"
 #include "common/spool.h"
 #include "receiver/starttls.h"
-#include "receiver/writer_tls.h"
-
-enum writer_state {
-    WRITER_IDLE,    /* no message */
-    WRITER_WRITING, /* a file in tmp/ that the session appends to */
-    WRITER_STATE_COUNT,
-};
+#include "receiver/writer_commit.h"
 
 struct writer {
     const struct config *config;
-    int session; /* our end of the socketpair */
-    char client[ENVELOPE_CLIENT_SIZE];
     struct starttls starttls; /* without a config: TLS is not offered */
 
     /* Private to the writer. */
-    enum writer_state state;
-    struct spool spool; /* opened, and the sandbox applied, when the first message begins */
-    struct index index; /* opened when the first message is committed */
-    struct envelope envelope;
-    struct writer_tls tls;
-    int file;            /* of the message, or -1 */
-    uint64_t trace_size; /* bytes */
+    struct spool spool;   /* opened, and the sandbox applied, when the first message begins */
+    struct index index;   /* opened when the first message is committed */
+    int64_t index_due_ms; /* after a failure: when the index is looked at again */
+    struct writer_commit commit;
+    struct writer_session *sessions; /* a list */
+    uint64_t promised;               /* bytes that are still to come, by the clients' word */
+    int listener;                    /* a socket, or -1 */
+    int events;                      /* an epoll descriptor, or -1 */
 };
 
-/* Serves the session to its end. 0, or -1 when the session broke the rules and was cut off. */
-int writer_run(struct writer *writer);
+/*
+ * Serves a session to its end; the socket, `session`, stays the caller's. `client` is its address. 0, or -1 when the
+ * session broke the rules and was cut off.
+ */
+int writer_run(struct writer *writer, int session, const char *client);
+
+/* Serves the sessions that come along `listener`, until it and all of them are gone. 0, or -1 when nothing can be
+ * served. */
+int writer_run_all(struct writer *writer, int listener);
 
 #endif

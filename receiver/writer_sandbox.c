@@ -53,7 +53,7 @@ int writer_enter_sandbox(const struct config *config, struct err *err)
                                              {new, SANDBOX_RENAME_INTO},
                                              {is_folder(index) ? index : NULL, SANDBOX_READ_AND_WRITE}};
 
-    if (sandbox_prepare(&sandbox, &profile, folders, sizeof folders / sizeof folders[0], err) != 0)
+    if (sandbox_prepare_ready(&sandbox, &profile, folders, sizeof folders / sizeof folders[0], err) != 0)
         return -1;
     tzset(); /* syslog stamps its lines with local time, whose file can't be read any more in a moment */
     status = sandbox_apply(&sandbox, err);

@@ -23,6 +23,8 @@ $(for handler in processor/handlers/*; do echo "755 usr/lib/mailmill/handlers/${
 755 usr/lib/mailmill/mailmill-mime
 755 usr/lib/mailmill/mailmill-tls
 644 usr/lib/systemd/system/mailmill-processor.service
+644 usr/lib/systemd/system/mailmill-receiver.service
+644 usr/lib/systemd/system/mailmill-receiver.socket
 644 usr/lib/sysusers.d/mailmill.conf
 644 usr/lib/tmpfiles.d/mailmill.conf
 755 usr/sbin/mailmill-processor

@@ -204,7 +204,8 @@ processor_wait() {
     process_end "$1"
 }
 
-# Writes xinetd's configuration for the receiver at a port: one process a connection, as whoever runs this.
+# xinetd_config PORT WAIT: xinetd's configuration for the receiver, one process a connection unless WAIT is yes, as
+# whoever runs this.
 xinetd_config() {
     local place=$instance
     # xinetd takes white space for the end of a path: then a link to the instance stands elsewhere.
@@ -223,7 +224,7 @@ service mailmill
     bind        = 127.0.0.1
     socket_type = stream
     protocol    = tcp
-    wait        = no
+    wait        = $2
     user        = $(id -un)
     instances   = 50
     cps         = 1000 1
@@ -242,12 +243,13 @@ port_find() {
     echo "$candidate"
 }
 
-# xinetd_start [FIRST]: starts a private xinetd with the receiver on $port of 127.0.0.1, the first free one.
+# xinetd_start [FIRST [WAIT]]: starts a private xinetd with the receiver on $port of 127.0.0.1, the first free one.
+# WAIT yes: it hands over the listening socket.
 xinetd_start() {
     local deadline=$((SECONDS + 20)) candidate=${1:-$((20000 + RANDOM % 10000))}
     while [ $SECONDS -lt $deadline ]; do
         port=$(port_find "$candidate")
-        xinetd_config "$port"
+        xinetd_config "$port" "${2:-no}"
         : >"$instance/xinetd.log"
         xinetd -dontfork -f "$instance/xinetd.conf" -filelog "$instance/xinetd.log" -pidfile "$instance/xinetd.pid" \
             >/dev/null 2>&1 </dev/null &

@@ -144,16 +144,15 @@ static void require_folder(int root, const char *name)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct writer writer = {.config = &config, .client = "192.0.2.1"};
+    struct writer writer = {.config = &config};
     struct err err;
     int ends[2];
 
     if (size > INPUT_MAX)
         return 0;
     require(frame_pair(ends, &err) == 0 && spool_open(&writer.spool, spool_path, true, &err) == 0);
-    writer.session = ends[1];
     send_frames(ends[0], data, size);
-    (void)writer_run(&writer);
+    (void)writer_run(&writer, ends[1], "192.0.2.1");
     require(close(ends[0]) == 0 && close(ends[1]) == 0);
     check_folder("tmp", NULL);
     check_folder("cur", NULL);

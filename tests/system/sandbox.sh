@@ -64,7 +64,7 @@ else
         / prctl\(PR_SET_SECCOMP/ && / = 0/ { session = $1; next }
         $1 == session && match($2, /^[a-z_0-9]+\(/) { print substr($2, 1, RLENGTH - 1) }' "$instance/trace" | sort -u)
     echo "after its filter, the session called: $(tr '\n' ' ' <<<"$calls")"
-    listed=$(sed -n '/session_calls\[\] = {/,/^};/s/.*\.name = "\([a-z_0-9]*\)".*/\1/p' "$top/receiver/session_sandbox.c" | sort)
+    listed=$(sed -n '/session_calls\[\] = {/,/^};/s/.*\.name = "\([a-z_0-9]*\)".*/\1/p' "$top/receiver/session_calls.c" | sort)
     equal "the session makes no call that is not on its list" "$(comm -23 <(echo "$calls") <(echo "$listed"))" ""
     equal "the session reads from the network only behind its filter" \
         "$(awk '/ prctl\(PR_SET_SECCOMP/ { filtered = 1 } / (read|recv[a-z]*)\(0,/ && !filtered' "$instance/trace")" ""
@@ -106,7 +106,7 @@ begin() {
     python3 -c '
 import struct, sys
 text = lambda text: struct.pack("=I", len(text)) + text
-print((b"\1" + text(b"ESMTP") + text(b"h") + text(b"") + text(sys.argv[1].encode() + b"\0")).hex())' "$1"
+print((b"\1" + text(b"ESMTP") + text(b"h") + text(b"") + text(sys.argv[1].encode() + b"\0") + bytes(8)).hex())' "$1"
 }
 
 # taken_over NAME REASON FRAME...: the session sends these; the writer cuts it off, and nothing is left.

@@ -61,10 +61,10 @@ static void write_config(struct fixture *f, const char *spool, const char *index
 
 static int serve(const struct fixture *f, int socket)
 {
-    struct writer writer = {.config = &f->config, .session = socket, .client = "192.0.2.1"};
+    struct writer writer = {.config = &f->config};
 
     log_open("writer", LOG_TO_STDERR, support_path(f->folder, "log"));
-    return writer_run(&writer) == 0 ? 0 : 1;
+    return writer_run(&writer, socket, "192.0.2.1") == 0 ? 0 : 1;
 }
 
 static void start(struct fixture *f)
@@ -125,6 +125,7 @@ static void put_begin(struct buf *frame, struct span protocol, struct span helo,
     frame_put_text(frame, helo);
     frame_put_text(frame, sender);
     frame_put_text(frame, recipients);
+    frame_put_number(frame, 0);
 }
 
 static void send_begin(const struct fixture *f, struct span recipients)
@@ -478,22 +479,22 @@ static const struct {
     struct span bytes;
     bool within;
 } malformed[] = {
-    {BYTES("\x02"), true},                                                    /* commit without a number */
-    {BYTES("\x02\0\0\0\0\0\0\0"), true},                                      /* with half of one */
-    {BYTES("\x02\0\0\0\0\0\0\0\0\0"), true},                                  /* with more than one */
-    {BYTES("\x03\0"), true},                                                  /* discard with something */
-    {BYTES("\x04"), false},                                                   /* rejected without texts */
-    {BYTES("\x04\xff\xff\xff\xff"), false},                                   /* a length beyond the frame */
-    {BYTES("\x04\x01\0\0\0x\x01\0\0\0x\x01\0\0\0x"), false},                  /* one text too few */
-    {BYTES("\x04\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"), true},                  /* and something behind them */
-    {BYTES("\x05"), false},                                                   /* log without anything */
-    {BYTES("\x05\x08\0\0\0\0\0\0\0\0\0\0\0"), false},                         /* a level that there is not */
-    {BYTES("\x05\xff\xff\xff\xff\xff\xff\xff\xff\0\0\0\0"), true},            /* or a negative one */
-    {BYTES("\x05\0\0\0\0\0\0\0\0\x02\0\0\0x"), true},                         /* a text cut short */
-    {BYTES("\x01"), false},                                                   /* begin without anything */
-    {BYTES("\x01\x01\0\0\0S\x01\0\0\0h\0\0\0\0\0\0\0\0"), false},             /* without a recipient */
-    {BYTES("\x01\x01\0\0\0S\x01\0\0\0h\0\0\0\0\x01\0\0\0\0"), false},         /* with an empty one */
-    {BYTES("\x01\0\0\0\0\x01\0\0\0h\0\0\0\0\x0d\0\0\0a@example.com"), false}, /* without a protocol */
+    {BYTES("\x02"), true},                                                            /* commit without a number */
+    {BYTES("\x02\0\0\0\0\0\0\0"), true},                                              /* with half of one */
+    {BYTES("\x02\0\0\0\0\0\0\0\0\0"), true},                                          /* with more than one */
+    {BYTES("\x03\0"), true},                                                          /* discard with something */
+    {BYTES("\x04"), false},                                                           /* rejected without texts */
+    {BYTES("\x04\xff\xff\xff\xff"), false},                                           /* a length beyond the frame */
+    {BYTES("\x04\x01\0\0\0x\x01\0\0\0x\x01\0\0\0x"), false},                          /* one text too few */
+    {BYTES("\x04\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"), true},                          /* and something behind them */
+    {BYTES("\x05"), false},                                                           /* log without anything */
+    {BYTES("\x05\x08\0\0\0\0\0\0\0\0\0\0\0"), false},                                 /* a level that there is not */
+    {BYTES("\x05\xff\xff\xff\xff\xff\xff\xff\xff\0\0\0\0"), true},                    /* or a negative one */
+    {BYTES("\x05\0\0\0\0\0\0\0\0\x02\0\0\0x"), true},                                 /* a text cut short */
+    {BYTES("\x01"), false},                                                           /* begin without anything */
+    {BYTES("\x01\x01\0\0\0S\x01\0\0\0h\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"), false},     /* without a recipient */
+    {BYTES("\x01\x01\0\0\0S\x01\0\0\0h\0\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\0"), false}, /* with an empty one */
+    {BYTES("\x01\0\0\0\0\x01\0\0\0h\0\0\0\0\x0d\0\0\0a@example.com\0\0\0\0\0\0\0\0"), false}, /* without a protocol */
 };
 
 static void test_malformed_frames(void **state)

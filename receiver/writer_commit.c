@@ -1,0 +1,179 @@
+#include "receiver/writer_commit.h"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+/* A stack for little more than an error's text; the libraries' tests want more of it than they say. */
+enum { STACK_SIZE = 256 * 1024 };
+
+/* ---- queues ---- */
+
+static void push(struct commit_queue *queue, struct commit_entry *entry)
+{
+    entry->next = NULL;
+    if (queue->first == NULL)
+        queue->first = entry;
+    else
+        queue->last->next = entry;
+    queue->last = entry;
+}
+
+static struct commit_entry *pop(struct commit_queue *queue)
+{
+    struct commit_entry *entry = queue->first;
+
+    queue->first = entry->next;
+    return entry;
+}
+
+static struct commit_entry *take_all(struct commit_queue *queue)
+{
+    struct commit_entry *first = queue->first;
+
+    queue->first = NULL;
+    return first;
+}
+
+/* ---- the threads; all with the lock held but where it is let go ---- */
+
+static void end(struct writer_commit *commit, struct commit_entry *entry)
+{
+    bool was_empty = commit->ended.first == NULL;
+
+    push(&commit->ended, entry);
+    if (was_empty)
+        (void)eventfd_write(commit->wake, 1); /* once for each time that it is read, so it never blocks */
+}
+
+static void end_group(struct writer_commit *commit, struct commit_entry *group, const struct err *err)
+{
+    while (group != NULL) {
+        struct commit_entry *entry = group;
+
+        group = entry->next;
+        entry->err = *err;
+        end(commit, entry);
+    }
+}
+
+/* By one thread at a time. Whatever is settled while the folder is flushed gets the next flush: this one may have
+ * come too early for it. */
+static void flush_folder(struct writer_commit *commit)
+{
+    commit->folder_is_flushed = true;
+    while (commit->settled.first != NULL) {
+        struct commit_entry *group = take_all(&commit->settled);
+        struct err err = {0};
+
+        (void)pthread_mutex_unlock(&commit->lock);
+        if (spool_flush_new(commit->spool, &err) == 0)
+            err.kind = ERR_NONE;
+        (void)pthread_mutex_lock(&commit->lock);
+        end_group(commit, group, &err);
+    }
+    commit->folder_is_flushed = false;
+}
+
+static void settle_next(struct writer_commit *commit)
+{
+    struct commit_entry *entry = pop(&commit->waiting);
+    int status;
+
+    commit->waiting_count--;
+    (void)pthread_mutex_unlock(&commit->lock);
+    status = spool_settle(commit->spool, entry->id, entry->file, &entry->err);
+    (void)pthread_mutex_lock(&commit->lock);
+    if (status != 0) {
+        end(commit, entry);
+        return;
+    }
+    push(&commit->settled, entry);
+    if (!commit->folder_is_flushed)
+        flush_folder(commit);
+}
+
+static void *work(void *context)
+{
+    struct writer_commit *commit = context;
+
+    (void)pthread_mutex_lock(&commit->lock);
+    while (!commit->closing) {
+        if (commit->waiting.first != NULL) {
+            settle_next(commit);
+            continue;
+        }
+        commit->idle++;
+        (void)pthread_cond_wait(&commit->wanted, &commit->lock);
+        commit->idle--;
+    }
+    (void)pthread_mutex_unlock(&commit->lock);
+    return NULL;
+}
+
+/* One more, if that is allowed and can be had. */
+static void add_thread(struct writer_commit *commit)
+{
+    pthread_attr_t attributes;
+
+    if (commit->thread_count == WRITER_COMMIT_THREADS || pthread_attr_init(&attributes) != 0)
+        return;
+    if (pthread_attr_setstacksize(&attributes, STACK_SIZE) == 0 &&
+        pthread_create(&commit->threads[commit->thread_count], &attributes, work, commit) == 0)
+        commit->thread_count++;
+    (void)pthread_attr_destroy(&attributes);
+}
+
+/* ---- for the writer ---- */
+
+int writer_commit_open(struct writer_commit *commit, const struct spool *spool, struct err *err)
+{
+    *commit = (struct writer_commit){.spool = spool,
+                                     .wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
+                                     .lock = PTHREAD_MUTEX_INITIALIZER,
+                                     .wanted = PTHREAD_COND_INITIALIZER};
+    if (commit->wake < 0)
+        return err_system(err, "eventfd");
+    commit->is_open = true;
+    return 0;
+}
+
+void writer_commit_start(struct writer_commit *commit, struct commit_entry *entry)
+{
+    entry->err.kind = ERR_NONE;
+    (void)pthread_mutex_lock(&commit->lock);
+    push(&commit->waiting, entry);
+    if (++commit->waiting_count > commit->idle)
+        add_thread(commit);
+    if (commit->thread_count == 0)
+        settle_next(commit); /* no thread is to be had: slower, and just as safe */
+    else if (commit->idle > 0)
+        (void)pthread_cond_signal(&commit->wanted);
+    (void)pthread_mutex_unlock(&commit->lock);
+}
+
+struct commit_entry *writer_commit_take(struct writer_commit *commit)
+{
+    struct commit_entry *taken;
+    eventfd_t count;
+
+    (void)pthread_mutex_lock(&commit->lock);
+    if (commit->ended.first != NULL)
+        (void)eventfd_read(commit->wake, &count);
+    taken = take_all(&commit->ended);
+    (void)pthread_mutex_unlock(&commit->lock);
+    return taken;
+}
+
+void writer_commit_close(struct writer_commit *commit)
+{
+    if (!commit->is_open)
+        return;
+    (void)pthread_mutex_lock(&commit->lock);
+    commit->closing = true;
+    (void)pthread_cond_broadcast(&commit->wanted);
+    (void)pthread_mutex_unlock(&commit->lock);
+    for (unsigned i = 0; i < commit->thread_count; i++)
+        (void)pthread_join(commit->threads[i], NULL);
+    (void)close(commit->wake);
+    *commit = (struct writer_commit){0};
+}

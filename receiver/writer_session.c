@@ -1,0 +1,261 @@
+#include "receiver/writer_session.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/fault.h"
+#include "common/frame.h"
+#include "common/log.h"
+#include "receiver/reply.h"
+#include "receiver/wire.h"
+#include "receiver/writer_message.h"
+#include "receiver/writer_sandbox.h"
+
+/* ---- answers ---- */
+
+static int answer(const struct writer_session *session, const struct buf *frame, const int *fd, struct err *err)
+{
+    if (session->socket < 0)
+        return 0; /* it left; there is nobody to be told */
+    if (frame_send(session->socket, frame, fd, fd == NULL ? 0 : 1, err) == 0)
+        return 0;
+    return err->number == EAGAIN ? err_set(err, ERR_PROTOCOL, "the session takes no answers") : -1;
+}
+
+/* Logs why, and tells the session what to tell the client. The message, if one was begun, is gone. */
+static int answer_failure(const struct writer_session *session, const struct err *why, struct err *err)
+{
+    char storage[WIRE_ANSWER_MAX];
+    struct buf frame = buf_over(storage, sizeof storage);
+    enum reply_failure failure = reply_failure_of(why->number);
+
+    if (failure == FAILURE_NONE)
+        failure = why->kind == ERR_PERMANENT ? FAILURE_REFUSED : FAILURE_TEMPORARY;
+    log_say(LOG_ERR, "%s", why->text);
+    frame_start(&frame, WIRE_FAILED);
+    frame_put_number(&frame, failure);
+    return answer(session, &frame, NULL, err);
+}
+
+static void log_accepted(const struct writer_session *session)
+{
+    const struct envelope *envelope = &session->envelope;
+    struct log_line line;
+
+    log_start(&line, LOG_INFO, "accepted");
+    log_text(&line, "id", span_text(envelope->id));
+    log_text(&line, "client", span_text(envelope->client_address));
+    log_text(&line, "helo", span_text(envelope->client_helo));
+    log_text(&line, "from", span_text(envelope->sender.text));
+    log_number(&line, "size", (int64_t)session->size);
+    log_number(&line, "recipients", (int64_t)envelope->recipient_count);
+    log_text(&line, "to", span_text(envelope->recipients[0].text));
+    log_end(&line);
+}
+
+int writer_session_answer(struct writer *writer, struct writer_session *session, struct err *err)
+{
+    char storage[WIRE_ANSWER_MAX];
+    struct buf committed = buf_over(storage, sizeof storage);
+
+    if (session->entry.err.kind != ERR_NONE) {
+        writer_message_discard(writer, session);
+        return answer_failure(session, &session->entry.err, err);
+    }
+    FAULT_POINT("writer-before-answer");
+    log_accepted(session);
+    frame_start(&committed, WIRE_COMMITTED);
+    frame_put_text(&committed, span_text(session->envelope.id));
+    writer_message_forget(writer, session);
+    return answer(session, &committed, NULL, err);
+}
+
+/* ---- requests ---- */
+
+/* Only now: a client that never gets as far as a message costs no more than the configuration. */
+static int open_spool(struct writer *writer, const struct writer_session *session, struct err *err)
+{
+    struct err no_index;
+
+    if (writer->spool.is_open)
+        return 0;
+    if (index_prepare(&no_index) != 0)
+        log_say(LOG_ERR, "%s", no_index.text); /* mail goes on without */
+    if (spool_open(&writer->spool, writer->config->spool, true, err) != 0)
+        return -1;
+    writer_tls_leave_starter(&session->tls, &writer->starttls);
+    if (writer_enter_sandbox(writer->config, err) == 0)
+        return 0;
+    spool_close(&writer->spool);
+    return -1;
+}
+
+static int on_begin(struct writer *writer, struct writer_session *session, struct frame_reader *frame,
+                    struct err *err)
+{
+    char storage[WIRE_ANSWER_MAX];
+    struct buf ready = buf_over(storage, sizeof storage);
+    struct err why = {0};
+
+    /* The sandbox comes before the first look at what the session wrote. */
+    if (open_spool(writer, session, &why) != 0)
+        return answer_failure(session, &why, err);
+    if (writer_message_read(writer, session, frame, err) != 0) {
+        if (err->kind == ERR_PROTOCOL)
+            return -1;
+        why = *err;
+        writer_message_forget(writer, session);
+        return answer_failure(session, &why, err);
+    }
+    if (writer_message_start(writer, session, &why) != 0) {
+        writer_message_discard(writer, session);
+        return answer_failure(session, &why, err);
+    }
+    FAULT_POINT("writer-begun");
+    frame_start(&ready, WIRE_READY);
+    return answer(session, &ready, &session->file, err);
+}
+
+static int check_size(struct writer_session *session, uint64_t appended, struct err *err)
+{
+    struct stat status;
+
+    if (fstat(session->file, &status) != 0)
+        return err_system(err, "looking at %s", session->envelope.id);
+    session->size = (uint64_t)status.st_size;
+    if (session->size != session->trace_size + appended)
+        return err_set(err, ERR_PROTOCOL, "the session appended %llu bytes and says %llu",
+                       (unsigned long long)(session->size - session->trace_size), (unsigned long long)appended);
+    return 0;
+}
+
+static int on_commit(struct writer *writer, struct writer_session *session, struct frame_reader *frame,
+                     struct err *err)
+{
+    uint64_t appended = frame_number(frame);
+
+    (void)writer;
+    if (!frame_is_whole(frame))
+        return err_set(err, ERR_PROTOCOL, "the session sent a malformed commit");
+    if (check_size(session, appended, err) != 0)
+        return -1;
+    session->entry = (struct commit_entry){.id = session->envelope.id, .file = session->file, .owner = session};
+    session->state = WRITER_COMMITTING;
+    return 0;
+}
+
+static int on_discard(struct writer *writer, struct writer_session *session, struct frame_reader *frame,
+                      struct err *err)
+{
+    if (!frame_is_whole(frame))
+        return err_set(err, ERR_PROTOCOL, "the session sent a malformed discard");
+    writer_message_discard(writer, session);
+    return 0;
+}
+
+static int on_rejected(struct writer *writer, struct writer_session *session, struct frame_reader *frame,
+                       struct err *err)
+{
+    struct span recipient = frame_text(frame, ADDRESS_SIZE - 1);
+    struct span reply = frame_text(frame, REPLY_LINE_MAX);
+    struct span helo = frame_text(frame, ENVELOPE_HELO_SIZE - 1);
+    struct span sender = frame_text(frame, ADDRESS_SIZE - 1);
+    struct log_line line;
+
+    (void)writer;
+    if (!frame_is_whole(frame))
+        return err_set(err, ERR_PROTOCOL, "the session sent a malformed rejection");
+    log_start(&line, LOG_INFO, "rejected");
+    log_text(&line, "client", span_text(session->client));
+    log_text(&line, "helo", helo);
+    log_text(&line, "from", sender);
+    log_text(&line, "to", recipient);
+    log_text(&line, "reply", reply);
+    log_end(&line);
+    return 0;
+}
+
+static int on_log(struct writer *writer, struct writer_session *session, struct frame_reader *frame, struct err *err)
+{
+    uint64_t level = frame_number(frame);
+    struct span text = frame_text(frame, WIRE_LOG_MAX);
+    char storage[WIRE_LOG_MAX + ENVELOPE_CLIENT_SIZE + 16];
+    struct buf line = buf_over(storage, sizeof storage);
+
+    (void)writer;
+    if (!frame_is_whole(frame) || level > LOG_DEBUG)
+        return err_set(err, ERR_PROTOCOL, "the session sent a malformed log line");
+    buf_put(&line, text);
+    buf_printf(&line, " client=%s", session->client);
+    log_relay((int)level, buf_span(&line));
+    return 0;
+}
+
+static int on_starttls(struct writer *writer, struct writer_session *session, struct frame_reader *frame,
+                       struct err *err)
+{
+    char storage[WIRE_ANSWER_MAX];
+    struct buf securing = buf_over(storage, sizeof storage);
+    struct err why = {0};
+    int stream;
+    int status;
+
+    if (!frame_is_whole(frame))
+        return err_set(err, ERR_PROTOCOL, "the session sent a malformed request for TLS");
+    if (writer_tls_start(&session->tls, &writer->starttls, &stream, err) != 0) {
+        if (err->kind == ERR_PROTOCOL)
+            return -1;
+        why = *err;
+        return answer_failure(session, &why, err);
+    }
+    frame_start(&securing, WIRE_SECURING);
+    status = answer(session, &securing, &stream, err);
+    (void)close(stream);
+    return status;
+}
+
+#define IN(state) (1U << (state))
+
+/* Which request is permitted when, and what is done for it. */
+static const struct {
+    unsigned states;
+    int (*act)(struct writer *writer, struct writer_session *session, struct frame_reader *frame, struct err *err);
+} requests[] = {
+    [WIRE_BEGIN] = {IN(WRITER_IDLE), on_begin},
+    [WIRE_COMMIT] = {IN(WRITER_WRITING), on_commit},
+    [WIRE_DISCARD] = {IN(WRITER_WRITING), on_discard},
+    [WIRE_REJECTED] = {IN(WRITER_IDLE) | IN(WRITER_WRITING), on_rejected},
+    [WIRE_LOG] = {IN(WRITER_IDLE) | IN(WRITER_WRITING), on_log},
+    [WIRE_STARTTLS] = {IN(WRITER_IDLE), on_starttls},
+};
+static_assert(sizeof requests / sizeof requests[0] == WIRE_REQUEST_END, "every request has its row");
+
+static int serve(struct writer *writer, struct writer_session *session, struct frame_reader *frame, struct err *err)
+{
+    if (frame->bad || frame->type >= WIRE_REQUEST_END || requests[frame->type].act == NULL)
+        return err_set(err, ERR_PROTOCOL, "the session sent an unknown request %d", frame->type);
+    if ((requests[frame->type].states & IN(session->state)) == 0)
+        return err_set(err, ERR_PROTOCOL, "the session sent request %d out of turn", frame->type);
+    return requests[frame->type].act(writer, session, frame, err);
+}
+
+int writer_session_hear(struct writer *writer, struct writer_session *session, struct err *err)
+{
+    static char storage[WIRE_FRAME_MAX];
+    struct frame_reader frame;
+    struct writer_tls *tls = &session->tls;
+    int status =
+        frame_receive(session->socket, storage, sizeof storage, &frame, tls->passed, &tls->passed_count, err);
+
+    if (status == 1 && serve(writer, session, &frame, err) != 0)
+        status = -1;
+    writer_tls_close_passed(tls);
+    return status;
+}
+
+void writer_session_end(struct writer *writer, struct writer_session *session)
+{
+    writer_message_discard(writer, session);
+}

@@ -1,0 +1,145 @@
+#!/usr/bin/env python3
+"""SMTP clients for the tests of the receiver: scenarios.py SCENARIO PORT [ARGUMENT ...].
+
+    many PORT CLIENTS MESSAGES [SIZE]   clients at once, each with a connection for its messages; prints the ID of each
+                                        message that was acknowledged, and gives up a client at its first failure
+    suite PORT                          what any way of being started must do; prints a line for each answer
+    limits PORT MAX MAX_PER_CLIENT      fills the slots; prints what those beyond them are told
+    stop PORT PID                       a client in a message and one between two; then PID gets SIGTERM
+    idle PORT SECONDS                   stays that long without a word
+    answer PORT                         what a client between two messages is told when the server ends; prints "ready"
+"""
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+
+PATIENCE = 60
+
+
+class Client:
+    def __init__(self, port, source="127.0.0.1"):
+        self.socket = socket.create_connection(("127.0.0.1", port), PATIENCE, (source, 0))
+        self.file = self.socket.makefile("rb")
+        self.greeting = self.reply()
+
+    def reply(self):
+        while True:
+            line = self.file.readline().decode("ascii", "replace")
+            if not line:
+                return ""
+            if line[3:4] != "-":
+                return line.rstrip("\r\n")
+
+    def say(self, line):
+        self.socket.sendall(line.encode() + b"\r\n")
+        return self.reply()
+
+    def begin(self, recipient="a@example.com"):
+        for line in ("MAIL FROM:<asker@example.org>", f"RCPT TO:<{recipient}>", "DATA"):
+            answer = self.say(line)
+            if answer[:1] not in "23":
+                return answer
+        return answer
+
+    def send(self, text):
+        answer = self.begin()
+        if answer[:3] != "354":
+            return answer
+        self.socket.sendall(text + b".\r\n")
+        return self.reply()
+
+    def close(self):
+        self.file.close()
+        self.socket.close()
+
+
+def message(name, size=0):
+    text = f"Subject: {name}\r\n\r\n".encode()
+    while len(text) < size:
+        text += b"0123456789" * 7 + b"\r\n"
+    return text + b"the end of it\r\n"
+
+
+def many(port, clients, messages, size="0"):
+    lock = threading.Lock()
+
+    def run(number):
+        try:
+            client = Client(int(port))
+            client.say("EHLO client.example.org")
+            for i in range(int(messages)):
+                answer = client.send(message(f"{number}-{i}", int(size)))
+                if not answer.startswith("250 "):
+                    return
+                with lock:
+                    print(answer.split()[-1], flush=True)
+            client.say("QUIT")
+        except OSError:
+            pass
+
+    threads = [threading.Thread(target=run, args=(i,)) for i in range(int(clients))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def suite(port):
+    client = Client(int(port))
+    print(client.greeting)
+    print(client.say("EHLO client.example.org")[:3])
+    print(client.begin("nobody@example.com"), client.say("RSET"), sep="\n")
+    for size in (0, 0, 1 << 20):
+        print(client.send(message("suite", size))[:21])
+    print(client.say("QUIT"))
+    print(repr(client.reply()))
+
+
+def limits(port, most, most_per_client):
+    first = [Client(int(port)) for _ in range(int(most_per_client))]
+    print("beyond a client's:", Client(int(port)).greeting)
+    others = [Client(int(port), "127.0.0.2") for _ in range(int(most) - int(most_per_client))]
+    print("beyond all:", Client(int(port), "127.0.0.3").greeting)
+    print("those within:", *sorted({c.greeting for c in first + others}))
+    print("still served:", first[0].say("NOOP"))
+    first.pop().close()
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        again = Client(int(port))
+        if again.greeting.startswith("220"):
+            break
+        again.close()
+        time.sleep(0.02)
+    print("when one has left:", again.greeting)
+
+
+def stop(port, pid):
+    idle, busy = Client(int(port)), Client(int(port))
+    busy.say("EHLO client.example.org")
+    print(busy.begin())
+    busy.socket.sendall(b"Subject: half\r\n\r\n")
+    os.kill(int(pid), signal.SIGTERM)
+    print("idle:", idle.reply())
+    print("idle:", repr(idle.reply()))
+    busy.socket.sendall(b"the other half\r\n.\r\n")
+    print("busy:", busy.reply()[:21])
+    print("busy:", busy.reply())
+
+
+def idle(port, seconds):
+    client = Client(int(port))
+    time.sleep(float(seconds))
+    print(client.say("NOOP"))
+
+
+def answer(port):
+    client = Client(int(port))
+    print("ready", flush=True)
+    print(client.reply(), flush=True)
+
+
+scenario = {f.__name__: f for f in (many, suite, limits, stop, idle, answer)}[sys.argv[1]]
+scenario(*sys.argv[2:])
