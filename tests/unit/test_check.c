@@ -349,128 +349,6 @@ static void a_hostname_without_a_dot_is_a_warning(void **state)
     config_errors_free(&warnings);
 }
 
-/* What the launcher does as root in the workdir must not be another's to redirect. */
-static void the_workdir_must_be_roots_or_sticky(void **state)
-{
-    assert_int_equal(chmod(support_path(*state, "work"), 0777), 0);
-    expect(
-        *state, "",
-        "1: workdir: others than root may change F/work (owner root, mode 0777), and root makes and removes folders "
-        "there; chown root it, and chmod go-w it, or chmod +t it as /tmp is");
-    assert_int_equal(chmod(support_path(*state, "work"), 0775), 0);
-    expect(
-        *state, "",
-        "1: workdir: others than root may change F/work (owner root, mode 0775), and root makes and removes folders "
-        "there; chown root it, and chmod go-w it, or chmod +t it as /tmp is");
-    assert_int_equal(chmod(support_path(*state, "work"), 0755), 0);
-    expect(*state, "", "");
-    assert_int_equal(chown(support_path(*state, "work"), SOMEBODY, SOMEBODY), 0);
-    expect(*state, "",
-           "1: workdir: others than root may change F/work (owner nobody, mode 0755), and root makes and removes "
-           "folders there; chown root it, and chmod go-w it, or chmod +t it as /tmp is");
-    /* Nobody but itself is there to be protected. */
-    assert_int_equal(chown(support_path(*state, "spool"), SOMEBODY, SOMEBODY), 0);
-    assert_int_equal(chown(support_path(*state, "data"), SOMEBODY, SOMEBODY), 0);
-    expect_as(SOMEBODY, *state, "", "");
-}
-
-static void expect_log_file(const char *folder, const char *name, const char *expected)
-{
-    char text[2048];
-    char messages[2048];
-    char lines[512];
-    struct buf text_buf = buf_over(text, sizeof text);
-    struct buf messages_buf = buf_over(messages, sizeof messages);
-    struct run run = {text, messages, 0, false};
-
-    snprintf(lines, sizeof lines,
-             "hostname = a.example.com user = nobody workdir = F/work spool = F/spool index = F/data/index.db\n"
-             "log-file = F/%s",
-             name);
-    fill_in(folder, lines, &text_buf);
-    fill_in(folder, expected, &messages_buf);
-    assert_true(support_exited(support_run_child(run_check, &run), 0));
-}
-
-static void the_log_file_must_be_the_processors_to_write(void **state)
-{
-    assert_int_equal(chown(support_path(*state, "spool"), SOMEBODY, SOMEBODY), 0);
-    assert_int_equal(chown(support_path(*state, "data"), SOMEBODY, SOMEBODY), 0);
-    make_folder(*state, "logs", 0755);
-    make_file(*state, "logs/log", 0640);
-    expect_log_file(*state, "logs/new", ""); /* root makes it */
-    expect_log_file(*state, "gone/log", "2: log-file: F/gone does not exist");
-    expect_log_file(*state, "logs", "2: log-file: F/logs is not a file");
-    expect_log_file(*state, "logs/log",
-                    "2: log-file: user nobody may not write F/logs/log (owner root, group root, mode 0640); "
-                    "chown or chmod it");
-    assert_int_equal(chown(support_path(*state, "logs/log"), SOMEBODY, SOMEBODY), 0);
-    expect_log_file(*state, "logs/log", "");
-    assert_int_equal(chmod(support_path(*state, "logs"), 0700), 0);
-    expect_log_file(*state, "logs/log",
-                    "2: log-file: user nobody may not enter F/logs (owner root, group root, mode 0700); "
-                    "chmod a+x it");
-    expect_log_file(*state, "logs/new",
-                    "2: log-file: user nobody may not enter F/logs (owner root, group root, mode 0700); "
-                    "chmod a+x it");
-}
-
-/* What is said of a configuration in this file: its only mistake, or an empty text. */
-static const char *said_of_file(const char *folder, const char *name)
-{
-    static char said[ERR_TEXT_SIZE];
-    char storage[4096];
-    struct buf text = buf_over(storage, sizeof storage);
-    struct config config = {0};
-    struct config_errors errors = {0};
-    struct config_errors warnings = {0};
-
-    fill_in(folder, plain, &text);
-    assert_int_equal(config_load_text(&config, support_path(folder, name), storage, &errors), 0);
-    said[0] = '\0';
-    if (check_config(&config, &errors, &warnings) != 0 && (errors.count == 1 || support_under_valgrind()))
-        snprintf(said, sizeof said, "%s", errors.list[0]);
-    config_free(&config);
-    config_errors_free(&errors);
-    config_errors_free(&warnings);
-    return said;
-}
-
-static void assert_distrusted(const char *folder, const char *name, const char *expected)
-{
-    const char *said = said_of_file(folder, name);
-
-    if (strstr(said, expected) == NULL || strstr(said, "chown root it, and chmod go-w it") == NULL)
-        fail_msg("%s", said);
-}
-
-/* Whoever can write what root's half reads can have anything run. */
-static void the_configuration_must_be_roots_alone(void **state)
-{
-    const char *trusted = "seccomp"; /* all that is said under valgrind, and only there */
-
-    make_folder(*state, "etc", 0755);
-    make_file(*state, "etc/conf", 0644);
-    make_folder(*state, "links", 0755);
-    assert_int_equal(symlink("../etc/conf", support_path(*state, "links/conf")), 0);
-    assert_true(said_of_file(*state, "etc/conf")[0] == '\0' || strstr(said_of_file(*state, "etc/conf"), trusted));
-    assert_true(said_of_file(*state, "links/conf")[0] == '\0' || strstr(said_of_file(*state, "links/conf"), trusted));
-    assert_int_equal(chmod(support_path(*state, "links"), 0777), 0);
-    assert_distrusted(*state, "links/conf", "/links (owner root, mode 0777)");
-    assert_int_equal(chmod(support_path(*state, "etc/conf"), 0664), 0);
-    assert_distrusted(*state, "etc/conf", "/etc/conf (owner root, mode 0664)");
-    assert_int_equal(chmod(support_path(*state, "etc/conf"), 0644), 0);
-    assert_int_equal(chown(support_path(*state, "etc/conf"), SOMEBODY, 0), 0);
-    assert_distrusted(*state, "etc/conf", "/etc/conf (owner nobody, mode 0644)");
-    assert_int_equal(chown(support_path(*state, "etc/conf"), 0, 0), 0);
-    assert_int_equal(chmod(support_path(*state, "etc"), 0775), 0);
-    assert_distrusted(*state, "etc/conf", "/etc (owner root, mode 0775)");
-    assert_int_equal(chmod(support_path(*state, "etc"), 01777), 0);
-    assert_true(said_of_file(*state, "etc/conf")[0] == '\0' || strstr(said_of_file(*state, "etc/conf"), trusted));
-    assert_int_equal(chown(support_path(*state, "etc"), SOMEBODY, 0), 0);
-    assert_distrusted(*state, "etc/conf", "/etc (owner nobody, mode 1777)");
-}
-
 /* What is in them is mailmill-tls's to say. */
 static void certificates_must_be_readable(void **state)
 {
@@ -505,9 +383,6 @@ int main(void)
         TEST(a_handlers_user_must_reach_the_workdir),
         TEST(sendmail_counts_when_there_are_replies),
         TEST(spool_and_index_stand_apart),
-        TEST(the_workdir_must_be_roots_or_sticky),
-        TEST(the_log_file_must_be_the_processors_to_write),
-        TEST(the_configuration_must_be_roots_alone),
     };
     int failed = cmocka_run_group_tests(anybody, NULL, NULL);
 
