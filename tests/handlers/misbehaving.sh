@@ -216,13 +216,16 @@ equal "a reply without end: dead" "$(attempts talks@example.com outcome,exit_cod
     'dead||its output is larger than max-message-size'
 submit asker@example.org shares@example.com <<<"Subject: whose words"
 until_true [ -e "$seen/shares.pid" ]
-for _ in 1 2 3; do yes >"/proc/$(<"$seen/shares.pid")/fd/1" 2>/dev/null & done
+writers=()
+for _ in 1 2 3; do
+    yes >"/proc/$(<"$seen/shares.pid")/fd/1" 2>/dev/null &
+    writers+=($!)
+done
 until_true sh -c "ps -o args= --ppid $$ | grep -q '^yes'"
 : >"$seen/shares.go"
 ended shares@example.com
 equal "output that others never end is not waited for" "$(states shares@example.com)" x=done
-# shellcheck disable=SC2046 # a number each
-wait $(jobs -p | grep -vx "$processor" | grep -vx "$processor_listener")
+wait "${writers[@]}"
 after=$(memory)
 matches "the processor's memory has not grown with it (by $((after - before)) KiB)" "$(((after - before) / 1024))" '^[0-9]$'
 equal "no output is left in the spool" "$(find "$instance/spool/out" -type f | wc -l)" 0
