@@ -154,6 +154,7 @@ enum config_kind {
     CONFIG_DURATION,   /* int64_t milliseconds */
     CONFIG_NUMBER,     /* unsigned */
     CONFIG_CHOICE,     /* an enum, in the order of `choices` */
+    CONFIG_SWITCH,     /* true or false: bool */
     CONFIG_SECTION,
     CONFIG_KIND_COUNT,
 };
@@ -162,7 +163,7 @@ enum config_kind {
 struct config_key {
     const char *section; /* where it stands: "" (global), "route" or "handler" */
     const char *name;
-    const char *type;         /* in a word: name, path, list, size, duration, number, choice, section */
+    const char *type;         /* in a word: name, path, list, size, duration, number, choice, switch, section */
     const char *default_text; /* as it would be written in the file, without quotes; NULL: none */
     const char *help;
     enum config_kind kind;

@@ -17,6 +17,7 @@
 #define DURATION(from, to) .kind = CONFIG_DURATION, .type = "duration", .least = (from), .most = (to)
 #define NUMBER(from, to) .kind = CONFIG_NUMBER, .type = "number", .least = (from), .most = (to)
 #define CHOICE(words) .kind = CONFIG_CHOICE, .type = "choice", .choices = (words)
+#define SWITCH .kind = CONFIG_SWITCH, .type = "switch"
 #define SECTION .kind = CONFIG_SECTION, .type = "section"
 
 /* A row on a line or two, so that the table is read as one. */

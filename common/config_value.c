@@ -221,6 +221,17 @@ static int store_choice(const struct config_key *key, const char *text, void *fi
     return 0;
 }
 
+static int store_switch(const struct config_key *key, const char *text, void *field, struct err *err)
+{
+    int index = word_index("false true", text);
+
+    (void)key;
+    if (index < 0)
+        return err_set(err, ERR_PERMANENT, SHOWN " is neither true nor false; write one of them", text);
+    *(bool *)field = index == 1;
+    return 0;
+}
+
 /* ---- lists --------------------------------------------------------------------------------------------------------
  */
 
@@ -316,6 +327,7 @@ int config_value_store(const struct config_key *key, const char *const *texts, s
         [CONFIG_DURATION] = store_duration,
         [CONFIG_NUMBER] = store_number,
         [CONFIG_CHOICE] = store_choice,
+        [CONFIG_SWITCH] = store_switch,
         [CONFIG_SECTION] = NULL,
     };
     void *field = (char *)base + key->offset;
