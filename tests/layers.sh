@@ -35,11 +35,11 @@ report "headers are included by their full path" \
 
 # The SMTP machine: bytes in, bytes and events out. What its objects ask for from outside is either one of the pure
 # modules or one of these functions of the C library, none of which makes a system call or reads a clock.
-machine='smtp smtp_verbs smtp_body smtp_refuse command path content reply pace'
+machine='smtp smtp_verbs smtp_body smtp_refuse command path content reply pace proxy'
 pure_libc='mem(cpy|move|set|cmp|chr|rchr|mem)|str(len|nlen|cmp|ncmp|casecmp|ncasecmp|chr|rchr|spn|cspn|str)
 malloc|calloc|realloc|free|v?snprintf|abort|__stack_chk_fail|__assert_fail|_GLOBAL_OFFSET_TABLE_
 __(mem(cpy|move|set)|v?snprintf|strn?cpy|strn?cat)_chk|explicit_bzero|__explicit_bzero_chk|__ctype_[a-z_]+'
-pure_own='(buf|span|address|envelope|id|route|state)_[a-z0-9_]+|err_(set|prefix)|clock_(iso8601|rfc5322)'
+pure_own='(buf|span|address|networks?|envelope|id|route|state)_[a-z0-9_]+|err_(set|prefix)|clock_(iso8601|rfc5322)'
 report "the SMTP machine makes no system call" \
     "$(own=$(for name in $machine; do
         nm --defined-only "$objects/receiver/$name.o" | awk 'NF == 3 { print $3 }'
