@@ -203,6 +203,7 @@ void config_free(struct config *config)
     config_list_free(config->sendmail);
     free(config->certificate);
     free(config->key);
+    free(config->trusted_proxies.list);
     *config = (struct config){0};
 }
 

@@ -28,12 +28,13 @@
 
 #include "common/address.h"
 #include "common/err.h"
+#include "common/network.h"
 
 #define CONFIG_DEFAULT_PATH "/etc/mailmill/mailmill.conf"
 
 enum {
     CONFIG_NAME_MAX = 64,      /* bytes in a handler's name: letters, digits, - and _ */
-    CONFIG_KEY_COUNT = 38,     /* rows of the table of keys */
+    CONFIG_KEY_COUNT = 39,     /* rows of the table of keys */
     CONFIG_ERRORS_MAX = 100,   /* mistakes that are reported of one file */
     CONFIG_FILE_MAX = 1 << 20, /* bytes of a file */
 };
@@ -89,6 +90,8 @@ struct config {
     char **sendmail; /* NULL-terminated argument list */
     char *certificate; /* PEM files for STARTTLS: both or neither */
     char *key;
+    /* Who says in front of each connection whose it is. */
+    struct networks trusted_proxies;
     enum config_unknown unknown;
     uint64_t max_message_size; /* bytes, as sent: CRLF line ends counted, dot-stuffing not */
     uint64_t max_header_size;  /* of that, all before the first empty line */
@@ -150,6 +153,7 @@ enum config_kind {
     CONFIG_ACCOUNT,    /* a user's name: char * */
     CONFIG_COMMAND,    /* a program and its arguments: char **, NULL-terminated */
     CONFIG_EXIT_CODES, /* "CODE=MEANING", ...: uint8_t[256] */
+    CONFIG_NETWORKS,   /* addresses and networks: struct networks */
     CONFIG_SIZE,       /* uint64_t */
     CONFIG_DURATION,   /* int64_t milliseconds */
     CONFIG_NUMBER,     /* unsigned */
@@ -172,6 +176,8 @@ struct config_key {
     size_t offset;            /* of its field in struct config or struct config_handler */
 };
 const struct config_key *config_keys(size_t *count);
+/* Whether its value is a list. */
+bool config_key_is_list(const struct config_key *key);
 
 /* The line of a key, out of the `lines` of a configuration (section "") or a handler; 0 when the file does not name
  * it. */

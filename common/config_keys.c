@@ -13,6 +13,7 @@
 #define ACCOUNT .kind = CONFIG_ACCOUNT, .type = "name"
 #define COMMAND .kind = CONFIG_COMMAND, .type = "list"
 #define EXIT_CODES .kind = CONFIG_EXIT_CODES, .type = "list"
+#define NETWORKS .kind = CONFIG_NETWORKS, .type = "list"
 #define SIZE(from, to) .kind = CONFIG_SIZE, .type = "size", .least = (from), .most = (to)
 #define DURATION(from, to) .kind = CONFIG_DURATION, .type = "duration", .least = (from), .most = (to)
 #define NUMBER(from, to) .kind = CONFIG_NUMBER, .type = "number", .least = (from), .most = (to)
@@ -67,6 +68,8 @@ static const struct config_key keys[] = {
      .help = "the most clients at the same time, where the receiver is started with a listening socket"},
     {.name = "max-sessions-per-client", GLOBAL(max_client_sessions), NUMBER("1", "1000"), .default_text = "10",
      .help = "the most of them from one IPv4 address or one IPv6 network of 64 bits"},
+    {.name = "trusted-proxies", GLOBAL(trusted_proxies), NETWORKS,
+     .help = "addresses and networks of proxies that say by the PROXY protocol whose connection they pass on"},
     {.name = "idle-exit", GLOBAL(idle_exit_ms), DURATION("0", "1d"), .default_text = "1m",
      .help = "how long it waits without a client before it ends, until the next one has it started again; 0: always"},
     {.name = "reserve", GLOBAL(reserve), SIZE("0", "1000G"), .default_text = "100M",
@@ -117,6 +120,11 @@ const struct config_key *config_key_find(const char *section, struct span name)
         if (span_equal(span_text(keys[i].name), name) && strcmp(keys[i].section, section) == 0)
             return &keys[i];
     return NULL;
+}
+
+bool config_key_is_list(const struct config_key *key)
+{
+    return key->kind == CONFIG_COMMAND || key->kind == CONFIG_EXIT_CODES || key->kind == CONFIG_NETWORKS;
 }
 
 size_t config_key_index(const struct config_key *key)

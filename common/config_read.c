@@ -40,7 +40,7 @@ static void make_options(const char *section, cfg_opt_t *subsection, cfg_opt_t o
             continue;
         if (keys[i].kind == CONFIG_SECTION)
             options[used++] = (cfg_opt_t)CFG_SEC(name, subsection, CFGF_MULTI | CFGF_TITLE);
-        else if (keys[i].kind == CONFIG_COMMAND || keys[i].kind == CONFIG_EXIT_CODES)
+        else if (config_key_is_list(&keys[i]))
             options[used++] = (cfg_opt_t)CFG_STR_LIST(name, NULL, CFGF_NODEFAULT);
         else
             options[used++] = (cfg_opt_t)CFG_STR(name, NULL, CFGF_NODEFAULT);

@@ -197,7 +197,7 @@ static int scan_value(struct scanner *scanner, const struct config_key *key, str
         config_error(scanner->errors, scanner->path, name.line, "%s takes no =; write %s \"%s\" { ... }", key->name,
                      key->name, strcmp(key->name, "route") == 0 ? "ADDRESS" : "NAME");
         *is_right = false;
-    } else if (is_list && key->kind != CONFIG_COMMAND && key->kind != CONFIG_EXIT_CODES) {
+    } else if (is_list && !config_key_is_list(key)) {
         config_error(scanner->errors, scanner->path, name.line,
                      "%s takes one value, not a list; leave out the braces", key->name);
         *is_right = false;

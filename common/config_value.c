@@ -308,6 +308,22 @@ static int store_exit_codes(const char *const *texts, size_t count, uint8_t code
     return 0;
 }
 
+static int store_networks(const char *const *texts, size_t count, struct networks *field, struct err *err)
+{
+    struct networks networks = {.list = calloc(count + 1, sizeof *networks.list), .count = count};
+
+    if (networks.list == NULL)
+        return err_system(err, "memory");
+    for (size_t i = 0; i < count; i++)
+        if (network_parse(&networks.list[i], texts[i], err) != 0) {
+            free(networks.list);
+            return -1;
+        }
+    free(field->list);
+    *field = networks;
+    return 0;
+}
+
 /* ---- all of them --------------------------------------------------------------------------------------------------
  */
 
@@ -323,6 +339,7 @@ int config_value_store(const struct config_key *key, const char *const *texts, s
         [CONFIG_ACCOUNT] = store_account,
         [CONFIG_COMMAND] = NULL,
         [CONFIG_EXIT_CODES] = NULL,
+        [CONFIG_NETWORKS] = NULL,
         [CONFIG_SIZE] = store_size,
         [CONFIG_DURATION] = store_duration,
         [CONFIG_NUMBER] = store_number,
@@ -337,6 +354,8 @@ int config_value_store(const struct config_key *key, const char *const *texts, s
         return store_command(key, texts, count, field, err);
     if (key->kind == CONFIG_EXIT_CODES)
         return store_exit_codes(texts, count, field, err);
+    if (key->kind == CONFIG_NETWORKS)
+        return store_networks(texts, count, field, err);
     if (stores[key->kind] == NULL || count != 1)
         return err_set(err, ERR_BUG, "%zu values for a %s", count, key->type);
     return stores[key->kind](key, texts[0], field, err);

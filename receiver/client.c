@@ -1,6 +1,5 @@
 #include "receiver/client.h"
 
-#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,7 +8,7 @@
 
 #include "common/log.h"
 
-enum { IP6_NETWORK_BYTES = 8 };
+enum { IP4_OFFSET = 12, IP6_NETWORK_BYTES = 8 };
 
 union peer {
     struct sockaddr any;
@@ -18,36 +17,50 @@ union peer {
     struct sockaddr_storage storage;
 };
 
-static const char *ip4(struct client *client, const void *address)
+/* The address of a peer in either family's socket. False: it has none. */
+static bool address_of(const union peer *peer, unsigned char address[static NETWORK_ADDRESS_SIZE])
 {
-    memcpy(client->network, "\0\0\0\0\0\0\0\0\0\0\xff\xff", 12);
-    memcpy(client->network + 12, address, 4);
-    return inet_ntop(AF_INET, address, client->text, sizeof client->text);
+    memcpy(address, "\0\0\0\0\0\0\0\0\0\0\xff\xff", IP4_OFFSET);
+    if (peer->any.sa_family == AF_INET)
+        memcpy(address + IP4_OFFSET, &peer->ip4.sin_addr, sizeof peer->ip4.sin_addr);
+    else if (peer->any.sa_family == AF_INET6)
+        memcpy(address, &peer->ip6.sin6_addr, sizeof peer->ip6.sin6_addr);
+    else
+        return false;
+    return true;
 }
 
-static const char *ip6(struct client *client, const struct in6_addr *address)
+static void fill_in(struct client *client, const struct networks *proxies,
+                    const unsigned char address[static NETWORK_ADDRESS_SIZE])
 {
-    if (IN6_IS_ADDR_V4MAPPED(address))
-        return ip4(client, &address->s6_addr[12]);
-    memcpy(client->network, address->s6_addr, IP6_NETWORK_BYTES);
-    return inet_ntop(AF_INET6, address, client->text, sizeof client->text);
+    network_address_text(address, client->text);
+    memcpy(client->network, address, network_address_is_ip4(address) ? CLIENT_NETWORK_SIZE : IP6_NETWORK_BYTES);
+    client->is_proxy = networks_contain(proxies, address);
 }
 
-void client_of(int fd, struct client *client)
+static void nobody(struct client *client)
+{
+    *client = (struct client){.text = "local"};
+}
+
+void client_of(int fd, const struct networks *proxies, struct client *client)
 {
     union peer peer = {0};
     socklen_t length = sizeof peer;
-    const char *text = NULL;
+    unsigned char address[NETWORK_ADDRESS_SIZE];
 
-    *client = (struct client){0};
-    if (getpeername(fd, &peer.any, &length) == 0) {
-        if (peer.any.sa_family == AF_INET)
-            text = ip4(client, &peer.ip4.sin_addr);
-        else if (peer.any.sa_family == AF_INET6)
-            text = ip6(client, &peer.ip6.sin6_addr);
-    }
-    if (text == NULL)
-        snprintf(client->text, sizeof client->text, "local");
+    nobody(client);
+    if (getpeername(fd, &peer.any, &length) == 0 && address_of(&peer, address))
+        fill_in(client, proxies, address);
+}
+
+void client_named(struct span text, const struct networks *proxies, struct client *client)
+{
+    unsigned char address[NETWORK_ADDRESS_SIZE];
+
+    nobody(client);
+    if (network_address_parse(address, text) == 0)
+        fill_in(client, proxies, address);
 }
 
 void client_turn_away(int fd, enum reply reply, const char *hostname)

@@ -17,15 +17,15 @@
 #include "common/frame.h"
 #include "common/log.h"
 #include "receiver/client.h"
+#include "receiver/refusals.h"
 #include "receiver/session.h"
 #include "receiver/slots.h"
 #include "receiver/starttls.h"
 #include "receiver/wire.h"
 
 enum {
-    ACCEPTS_MAX = 16,         /* in one go */
-    FINISH_MS = 60 * 1000,    /* how long messages may still come in when it is to end */
-    REFUSALS_SAID_MS = 10000, /* at most one line of log in that time, however many are refused */
+    ACCEPTS_MAX = 16,      /* in one go */
+    FINISH_MS = 60 * 1000, /* how long messages may still come in when it is to end */
     CROWDED_TIMEOUT_MS = 20000,
 };
 
@@ -48,34 +48,15 @@ struct reception {
     bool ending;
     int64_t ends_ms;       /* monotonic: to be over by then; valid when `ending` */
     int64_t idle_since_ms; /* valid without sessions */
-    int64_t refusals_due_ms;
-    uint64_t refusals; /* since the last line of log about them */
+    struct refusals refusals;
     int status;
 };
 
 /* ---- sessions ---- */
 
-/* A flood of connections must not become a flood of lines. */
-static void say_refused(struct reception *r, const struct client *client, const char *why)
-{
-    int64_t now_ms = clock_monotonic_ms();
-    struct log_line line;
-
-    r->refusals++;
-    if (now_ms < r->refusals_due_ms)
-        return;
-    log_start(&line, LOG_NOTICE, "turned away");
-    log_text(&line, "client", span_text(client->text));
-    log_text(&line, "why", span_text(why));
-    log_number(&line, "count", (int64_t)r->refusals);
-    log_end(&line);
-    r->refusals = 0;
-    r->refusals_due_ms = now_ms + REFUSALS_SAID_MS;
-}
-
 static void refuse(struct reception *r, int fd, const struct client *client, enum reply reply, const char *why)
 {
-    say_refused(r, client, why);
+    refusals_say(&r->refusals, client->text, NULL, why);
     client_turn_away(fd, reply, r->config->hostname);
 }
 
@@ -91,13 +72,14 @@ static int announce(const struct reception *r, uint64_t number, const char *clie
     return frame_send(r->writer, &frame, &end, 1, err);
 }
 
-static int fork_session(struct reception *r, int fd, int writer)
+static int fork_session(struct reception *r, int fd, const struct client *client, int writer)
 {
     struct session session = {.config = slots_are_nearly_full(&r->slots) ? &r->crowded : r->config,
                               .in = fd,
                               .out = fd,
                               .writer = writer,
                               .offers_tls = r->offers_tls,
+                              .is_proxied = client->is_proxy,
                               .stop = r->stop[0]};
     pid_t process = fork();
 
@@ -115,7 +97,7 @@ static int start_session(struct reception *r, int fd, const struct client *clien
     if (frame_pair(ends, err) != 0)
         return -1;
     if (announce(r, number, client->text, ends[0], err) == 0) {
-        process = fork_session(r, fd, ends[1]);
+        process = fork_session(r, fd, client, ends[1]);
         if (process < 0)
             err_system(err, "fork");
         else
@@ -131,10 +113,11 @@ static void welcome(struct reception *r, int fd)
     struct client client;
     struct err err;
 
-    client_of(fd, &client);
+    client_of(fd, &r->config->trusted_proxies, &client);
     if (slots_are_full(&r->slots)) {
         refuse(r, fd, &client, REPLY_TOO_MANY_SESSIONS, "max-sessions");
-    } else if (slots_count(&r->slots, &client) >= r->config->max_client_sessions) {
+    } else if (!client.is_proxy && slots_count(&r->slots, &client) >= r->config->max_client_sessions) {
+        /* Whose a proxy's connection is the writer hears, and counts. */
         refuse(r, fd, &client, REPLY_TOO_MANY_FROM_CLIENT, "max-sessions-per-client");
     } else if (start_session(r, fd, &client, &err) != 0) {
         log_say(LOG_ERR, "no session: %s", err.text);

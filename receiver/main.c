@@ -146,7 +146,7 @@ static int part_in_two(const struct config *config, struct err *err)
     if (sandbox_prepare_ready(&sandbox, &profile, NULL, 0, err) != 0 || frame_pair(ends, err) != 0)
         return -1;
     /* Before the session's first word: a client that leaves at once has no address any more. */
-    client_of(STDIN_FILENO, &client);
+    client_of(STDIN_FILENO, &config->trusted_proxies, &client);
     child = fork();
     if (child < 0)
         return err_system(err, "fork");
@@ -155,7 +155,8 @@ static int part_in_two(const struct config *config, struct err *err)
                                             .in = STDIN_FILENO,
                                             .out = STDOUT_FILENO,
                                             .writer = ends[1],
-                                            .offers_tls = offers_tls},
+                                            .offers_tls = offers_tls,
+                                            .is_proxied = client.is_proxy},
                           &sandbox));
     (void)close(ends[1]);
     sandbox_free(&sandbox);

@@ -36,6 +36,7 @@ static const struct reply_row replies[REPLY_COUNT] = {
     [REPLY_TOO_MANY_FROM_CLIENT] = {421, "4.7.0", "", " has too many connections from you, try again later"},
     [REPLY_TOO_MANY_ERRORS] = {421, "4.7.0", "", " too many errors, closing"},
     [REPLY_TOO_MANY_COMMANDS] = {421, "4.7.0", "", " too many commands in one session, closing"},
+    [REPLY_NO_PROXY_HEADER] = {421, "4.5.0", "", " expects a PROXY header from your address, closing"},
     [REPLY_OUT_OF_STEP] = {421, "4.5.0", "", " cannot tell where these octets end, closing"},
     [REPLY_NOT_HTTP] = {421, "4.7.0", "this is SMTP, not HTTP, closing", NULL},
 

@@ -11,7 +11,9 @@
 #include "common/frame.h"
 #include "common/log.h"
 #include "receiver/pace.h"
+#include "receiver/session_answer.h"
 #include "receiver/session_policy.h"
+#include "receiver/session_proxy.h"
 #include "receiver/session_sandbox.h"
 #include "receiver/session_tls.h"
 #include "receiver/session_wait.h"
@@ -69,35 +71,6 @@ static void log_through_writer(void *context, int level, struct span text)
     (void)tell(c, &frame);
 }
 
-/* Waits for the writer's answer of the wanted type; the descriptor or the ID that comes with it is put where asked.
- */
-static enum reply_failure hear(struct conversation *c, enum wire_answer wanted, int *fd, char *id)
-{
-    char storage[WIRE_ANSWER_MAX];
-    struct frame_reader answer;
-    int fds[FRAME_FDS_MAX];
-    size_t fd_count = 0;
-    uint64_t failure;
-    struct err err;
-
-    if (frame_receive(c->session->writer, storage, sizeof storage, &answer, fds, &fd_count, &err) != 1) {
-        c->over = true;
-        return FAILURE_TEMPORARY;
-    }
-    if (answer.type == wanted && fd != NULL && fd_count == 1)
-        *fd = fds[0];
-    if (answer.type == wanted && id != NULL) {
-        struct span text = frame_text(&answer, ID_LENGTH);
-        struct buf copy = buf_over(id, ID_SIZE);
-
-        buf_put(&copy, text);
-    }
-    if (answer.type == wanted)
-        return FAILURE_NONE;
-    failure = frame_number(&answer);
-    return failure > FAILURE_NONE && failure < FAILURE_COUNT ? (enum reply_failure)failure : FAILURE_TEMPORARY;
-}
-
 /* ---- the machine's events ---- */
 
 static void open_message(struct conversation *c)
@@ -113,7 +86,7 @@ static void open_message(struct conversation *c)
     frame_put_number(&frame, c->smtp.mail.size_bytes);
     c->body_written = 0;
     if (tell(c, &frame))
-        failure = hear(c, WIRE_READY, &c->body, NULL);
+        failure = session_answer_hear(c->session->writer, WIRE_READY, &c->body, NULL, &c->over);
     smtp_opened(&c->smtp, failure, &c->output);
 }
 
@@ -151,7 +124,7 @@ static void commit_message(struct conversation *c)
     frame_start(&frame, WIRE_COMMIT);
     frame_put_number(&frame, c->body_written);
     if (tell(c, &frame))
-        failure = hear(c, WIRE_COMMITTED, NULL, id);
+        failure = session_answer_hear(c->session->writer, WIRE_COMMITTED, NULL, id, &c->over);
     smtp_committed(&c->smtp, failure, id, &c->output);
 }
 
@@ -284,17 +257,32 @@ static void read_more(struct conversation *c)
     pace_add(&c->pace, (uint64_t)count);
 }
 
+/* What stands before the client's first word: whose the connection is, where a proxy passes it on. */
+static void meet(struct conversation *c)
+{
+    enum reply reply =
+        session_proxy_meet(c->session, c->session_ends, c->input_storage, sizeof c->input_storage, &c->input);
+
+    if (reply == REPLY_GOODBYE)
+        c->over = true;
+    else if (reply != REPLY_NONE)
+        smtp_hang_up(&c->smtp, reply, &c->output);
+}
+
 /* A mail server waits for the greeting; who sends without listening does not. */
 static void greet(struct conversation *c)
 {
-    int ready = c->session->config->greet_delay_ms > 0 ? wait_for(c, c->in, POLLIN) : 0;
+    int ready = 0;
 
+    if (c->session->config->greet_delay_ms > 0)
+        ready = c->input.size > 0 ? 1 : wait_for(c, c->in, POLLIN);
     c->greeted = true;
     if (ready == 0) {
         smtp_greet(&c->smtp, &c->output);
         return;
     }
-    read_more(c);
+    if (c->input.size == 0)
+        read_more(c);
     if (c->input.size > 0) {
         smtp_refuse_early(&c->smtp, &c->output);
         report_rejection(c);
@@ -392,7 +380,10 @@ int session_run(const struct session *session, struct sandbox *sandbox)
         flush(&c);
         return EX_OSERR;
     }
-    greet(&c);
+    if (session->is_proxied)
+        meet(&c);
+    if (!c.over && c.smtp.mode != SMTP_MODE_CLOSED)
+        greet(&c);
     while (!c.over)
         step(&c);
     return EX_OK;

@@ -19,7 +19,8 @@ struct session {
     int in, out; /* the client; may be the same descriptor, or two pipes */
     int writer;  /* our end of the socketpair */
     bool offers_tls;
-    int stop; /* hangs up when the session is to end at the next good moment; 0: nothing of the kind */
+    bool is_proxied; /* the peer is a trusted proxy, which says first whose the connection is */
+    int stop;        /* hangs up when the session is to end at the next good moment; 0: nothing of the kind */
 };
 
 /* What the session may do once it runs: the whole list of its system calls. */

@@ -40,7 +40,7 @@ size_t slots_count(const struct slots *slots, const struct client *client)
     size_t count = 0;
 
     for (size_t i = 0; i < slots->size; i++)
-        if (slots->list[i].process != 0 &&
+        if (slots->list[i].process != 0 && !slots->list[i].client.is_proxy &&
             memcmp(slots->list[i].client.network, client->network, CLIENT_NETWORK_SIZE) == 0)
             count++;
     return count;

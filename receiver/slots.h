@@ -36,7 +36,7 @@ void slots_free(struct slots *slots);
 bool slots_are_full(const struct slots *slots);
 /* Nine of ten are taken. */
 bool slots_are_nearly_full(const struct slots *slots);
-/* How many serve this client. */
+/* How many serve this client; what a proxy passes on is not the proxy's. */
 size_t slots_count(const struct slots *slots, const struct client *client);
 
 /* Takes a slot; there must be a free one. */

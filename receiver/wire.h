@@ -15,10 +15,17 @@
  *     WIRE_STARTTLS  with two descriptors:      ->
  *                    the client
  *                                               <- WIRE_SECURING with a stream in its place, or WIRE_FAILED
+ *     WIRE_CLIENT    the client's address, or   ->
+ *                    "" where the connection
+ *                    is the proxy's own
+ *                                               <- WIRE_WELCOME, or WIRE_TOO_MANY when the client has as many
+ *                                                  sessions as it may
  *
  *     listener                                     writer
  *     WIRE_JOIN      number, client; its socket ->
  *                                               <- WIRE_CUT with the number of a session that broke the rules
+ *
+ * WIRE_CLIENT is the first request of a session whose peer is a trusted proxy, and of no other one.
  *
  * The writer trusts none of it: each request is permitted in given states only, every length is bounded, and the
  * recipients are held against the configuration again. Anything else ends the session.
@@ -41,6 +48,7 @@ enum wire_request {
     WIRE_REJECTED,
     WIRE_LOG,
     WIRE_STARTTLS,
+    WIRE_CLIENT,
     WIRE_REQUEST_END,
 };
 
@@ -49,6 +57,8 @@ enum wire_answer {
     WIRE_COMMITTED,
     WIRE_FAILED,
     WIRE_SECURING,
+    WIRE_WELCOME,
+    WIRE_TOO_MANY,
 };
 
 /* Between the listener, who starts sessions, and the writer of them all. */

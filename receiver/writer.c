@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -90,12 +89,11 @@ static void close_all(struct writer *writer)
 
 int writer_run(struct writer *writer, int session_socket, const char *client)
 {
-    struct writer_session session = {.socket = session_socket, .file = -1};
+    struct writer_session session;
     struct err err = {0};
     int status;
 
-    snprintf(session.client, sizeof session.client, "%s", client);
-    writer_tls_init(&session.tls);
+    writer_session_init(&session, writer->config, session_socket, span_text(client));
     writer->starttls.starter = -1;
     do {
         status = writer_session_hear(writer, &session, &err);
@@ -181,7 +179,7 @@ static void answer_all(struct writer *writer, struct commit_entry *entry)
 static bool is_only_message(const struct writer *writer, const struct writer_session *session)
 {
     for (const struct writer_session *other = writer->sessions; other != NULL; other = other->next)
-        if (other != session && other->state != WRITER_IDLE)
+        if (other != session && writer_session_has_message(other))
             return false;
     return true;
 }
@@ -219,13 +217,12 @@ static void hear_session(struct writer *writer, struct writer_session *session)
 
 static int add_session(struct writer *writer, int fd, uint64_t number, struct span client, struct err *err)
 {
-    struct writer_session *session = calloc(1, sizeof *session);
+    struct writer_session *session = malloc(sizeof *session);
 
     if (session == NULL)
         return err_system(err, "memory for a session");
-    *session = (struct writer_session){.socket = fd, .number = number, .file = -1};
-    writer_tls_init(&session->tls);
-    snprintf(session->client, sizeof session->client, "%.*s", (int)client.size, client.data);
+    writer_session_init(session, writer->config, fd, client);
+    session->number = number;
     /* A session that does not listen must not hold up the others. */
     if (fcntl(fd, F_SETFL, O_NONBLOCK) != 0 || watch(writer, fd, session, err) != 0) {
         free(session);

@@ -16,6 +16,7 @@
 #include "common/config.h"
 #include "common/index.h"
 #include "common/spool.h"
+#include "receiver/refusals.h"
 #include "receiver/starttls.h"
 #include "receiver/writer_commit.h"
 
@@ -28,7 +29,8 @@ struct writer {
     struct index index;   /* opened when the first message is committed */
     int64_t index_due_ms; /* after a failure: when the index is looked at again */
     struct writer_commit commit;
-    struct writer_session *sessions; /* a list */
+    struct writer_session *sessions; /* a list; of one session by itself empty */
+    struct refusals refusals;        /* of clients behind a proxy */
     uint64_t promised;               /* bytes that are still to come, by the clients' word */
     int listener;                    /* a socket, or -1 */
     int events;                      /* an epoll descriptor, or -1 */

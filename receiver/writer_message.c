@@ -150,14 +150,15 @@ void writer_message_forget(struct writer *writer, struct writer_session *session
         (void)close(session->file);
     session->file = -1;
     envelope_free(&session->envelope);
-    if (session->state != WRITER_IDLE)
+    if (writer_session_has_message(session)) {
         writer->promised -= session->declared;
-    session->state = WRITER_IDLE;
+        session->state = WRITER_IDLE;
+    }
 }
 
 void writer_message_discard(struct writer *writer, struct writer_session *session)
 {
-    if (session->state != WRITER_IDLE)
+    if (writer_session_has_message(session))
         spool_discard(&writer->spool, session->envelope.id);
     writer_message_forget(writer, session);
 }

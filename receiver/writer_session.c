@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,6 +13,20 @@
 #include "receiver/wire.h"
 #include "receiver/writer_message.h"
 #include "receiver/writer_sandbox.h"
+
+void writer_session_init(struct writer_session *session, const struct config *config, int socket, struct span client)
+{
+    *session = (struct writer_session){.socket = socket, .file = -1};
+    writer_tls_init(&session->tls);
+    snprintf(session->client, sizeof session->client, "%.*s", (int)client.size, client.data);
+    if (writer_proxy_join(&session->proxy, config, session->client))
+        session->state = WRITER_MEETING;
+}
+
+bool writer_session_has_message(const struct writer_session *session)
+{
+    return session->state == WRITER_WRITING || session->state == WRITER_COMMITTING;
+}
 
 /* ---- answers ---- */
 
@@ -47,6 +62,7 @@ static void log_accepted(const struct writer_session *session)
     log_start(&line, LOG_INFO, "accepted");
     log_text(&line, "id", span_text(envelope->id));
     log_text(&line, "client", span_text(envelope->client_address));
+    writer_proxy_log(&session->proxy, &line);
     log_text(&line, "helo", span_text(envelope->client_helo));
     log_text(&line, "from", span_text(envelope->sender.text));
     log_number(&line, "size", (int64_t)session->size);
@@ -169,6 +185,7 @@ static int on_rejected(struct writer *writer, struct writer_session *session, st
         return err_set(err, ERR_PROTOCOL, "the session sent a malformed rejection");
     log_start(&line, LOG_INFO, "rejected");
     log_text(&line, "client", span_text(session->client));
+    writer_proxy_log(&session->proxy, &line);
     log_text(&line, "helo", helo);
     log_text(&line, "from", sender);
     log_text(&line, "to", recipient);
@@ -181,7 +198,7 @@ static int on_log(struct writer *writer, struct writer_session *session, struct 
 {
     uint64_t level = frame_number(frame);
     struct span text = frame_text(frame, WIRE_LOG_MAX);
-    char storage[WIRE_LOG_MAX + ENVELOPE_CLIENT_SIZE + 16];
+    char storage[WIRE_LOG_MAX + 2 * ENVELOPE_CLIENT_SIZE + 16];
     struct buf line = buf_over(storage, sizeof storage);
 
     (void)writer;
@@ -189,6 +206,8 @@ static int on_log(struct writer *writer, struct writer_session *session, struct 
         return err_set(err, ERR_PROTOCOL, "the session sent a malformed log line");
     buf_put(&line, text);
     buf_printf(&line, " client=%s", session->client);
+    if (session->proxy.via[0] != '\0')
+        buf_printf(&line, " via=%s", session->proxy.via);
     log_relay((int)level, buf_span(&line));
     return 0;
 }
@@ -216,6 +235,38 @@ static int on_starttls(struct writer *writer, struct writer_session *session, st
     return status;
 }
 
+/* How many other sessions the client has, whichever way they came. */
+static size_t count_same(const struct writer *writer, const struct writer_session *session)
+{
+    size_t count = 0;
+
+    for (const struct writer_session *other = writer->sessions; other != NULL; other = other->next)
+        if (other != session && other->state != WRITER_LEAVING && other->socket >= 0 &&
+            writer_proxy_is_same(&other->proxy, &session->proxy))
+            count++;
+    return count;
+}
+
+static int on_client(struct writer *writer, struct writer_session *session, struct frame_reader *frame,
+                     struct err *err)
+{
+    char storage[WIRE_ANSWER_MAX];
+    struct buf met = buf_over(storage, sizeof storage);
+    struct span named = frame_text(frame, ENVELOPE_CLIENT_SIZE - 1);
+    bool too_many;
+
+    if (!frame_is_whole(frame))
+        return err_set(err, ERR_PROTOCOL, "the session sent a malformed client");
+    if (writer_proxy_name(&session->proxy, session->client, named, err) != 0)
+        return -1;
+    too_many = session->proxy.is_client && count_same(writer, session) >= writer->config->max_client_sessions;
+    if (too_many)
+        refusals_say(&writer->refusals, session->client, session->proxy.via, "max-sessions-per-client");
+    session->state = too_many ? WRITER_LEAVING : WRITER_IDLE;
+    frame_start(&met, too_many ? WIRE_TOO_MANY : WIRE_WELCOME);
+    return answer(session, &met, NULL, err);
+}
+
 #define IN(state) (1U << (state))
 
 /* Which request is permitted when, and what is done for it. */
@@ -227,8 +278,9 @@ static const struct {
     [WIRE_COMMIT] = {IN(WRITER_WRITING), on_commit},
     [WIRE_DISCARD] = {IN(WRITER_WRITING), on_discard},
     [WIRE_REJECTED] = {IN(WRITER_IDLE) | IN(WRITER_WRITING), on_rejected},
-    [WIRE_LOG] = {IN(WRITER_IDLE) | IN(WRITER_WRITING), on_log},
+    [WIRE_LOG] = {IN(WRITER_IDLE) | IN(WRITER_WRITING) | IN(WRITER_MEETING) | IN(WRITER_LEAVING), on_log},
     [WIRE_STARTTLS] = {IN(WRITER_IDLE), on_starttls},
+    [WIRE_CLIENT] = {IN(WRITER_MEETING), on_client},
 };
 static_assert(sizeof requests / sizeof requests[0] == WIRE_REQUEST_END, "every request has its row");
 

@@ -67,6 +67,7 @@ static void an_empty_file_is_all_defaults(void **state)
     assert_int_equal(config.session_timeout_ms, 60 * 60 * 1000);
     assert_int_equal(config.max_runs, 10);
     assert_int_equal(config.reply_limit, 20);
+    assert_int_equal(config.trusted_proxies.count, 0);
     assert_int_equal(config.route_count, 0);
     assert_int_equal(config.handler_count, 0);
     assert_int_equal(config_line(config.lines, "", "spool"), 0);
@@ -157,7 +158,7 @@ static void every_key_is_taken_where_it_belongs(void **state)
     load(&config, "hostname = mx.example.org spool = '/a//' index = /b/c.db workdir = / user = postman\n"
                   "log-file = \"/var/log/mailmill\" sendmail = {/bin/msmtp, \"-t\",} unknown = discard\n"
                   "max-message-size = 1K max-recipients = 1000 command-timeout = 30 session-timeout = 2d\n"
-                  "max-runs = 200 reply-limit = 1\n"
+                  "max-runs = 200 reply-limit = 1 trusted-proxies = {192.0.2.1, \"2001:db8::/32\"}\n"
                   "route \"*@Example.COM\" { handler X_1-y { filter = a user = b timeout = 1s concurrency = 3\n"
                   "retry-first = 5s retry-max = 5s give-up = 365d\n"
                   "exit-codes = {\"0=dead\", \"1=done\", '2=skip', \"255=retry\"} } }\n"
@@ -176,6 +177,9 @@ static void every_key_is_taken_where_it_belongs(void **state)
     assert_int_equal(config.session_timeout_ms, 2 * 86400000);
     assert_int_equal(config.max_runs, 200);
     assert_int_equal(config.reply_limit, 1);
+    assert_int_equal(config.trusted_proxies.count, 2);
+    assert_int_equal(config.trusted_proxies.list[0].bits, 128);
+    assert_int_equal(config.trusted_proxies.list[1].bits, 32);
     assert_true(config.routes[0].is_catch_all);
     assert_string_equal(config.routes[0].pattern, "*@example.com");
     handler = config_handler(&config, 0);

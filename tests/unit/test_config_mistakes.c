@@ -155,6 +155,26 @@ static void mistakes_in_values(void **state)
         {"sendmail = {}", "1: sendmail: no program is given; write {\"PROGRAM\", \"ARGUMENT\", ...}"},
         {"sendmail = {\"\"}", "1: sendmail: the program is empty; write {\"PROGRAM\", \"ARGUMENT\", ...}"},
         {"sendmail = sendmail", "1: sendmail: the program \"sendmail\" is not an absolute path; begin it with /"},
+        {"trusted-proxies = proxy.example.com",
+         "1: trusted-proxies: \"proxy.example.com\" is not an address or a "
+         "network; write one such as 192.0.2.1, 198.51.100.0/24 or 2001:db8::/32"},
+        {"trusted-proxies = {\"192.0.2.1\",\n\"\"}", "1: trusted-proxies: \"\" is not an address or a network; write "
+                                                     "one such as 192.0.2.1, 198.51.100.0/24 or 2001:db8::/32"},
+        {"trusted-proxies = \"192.0.2.0/33\"",
+         "1: trusted-proxies: \"192.0.2.0/33\" has no good prefix length; write "
+         "one from 0 to 32 behind the /"},
+        {"trusted-proxies = \"192.0.2.0/\"",
+         "1: trusted-proxies: \"192.0.2.0/\" has no good prefix length; write one "
+         "from 0 to 32 behind the /"},
+        {"trusted-proxies = {\"::1\", \"2001:db8::/129\"}",
+         "1: trusted-proxies: \"2001:db8::/129\" has no good prefix "
+         "length; write one from 0 to 128 behind the /"},
+        {"trusted-proxies = \"192.0.2.1/24\"",
+         "1: trusted-proxies: \"192.0.2.1/24\" has bits set behind its prefix; write 192.0.2.0/24, or 192.0.2.1 for "
+         "that address alone"},
+        {"\ntrusted-proxies = \"2001:db8::1/64\"",
+         "2: trusted-proxies: \"2001:db8::1/64\" has bits set behind its prefix; write 2001:db8::/64, or 2001:db8::1 "
+         "for that address alone"},
     };
 
     (void)state;
