@@ -11,27 +11,16 @@
 #include "receiver/wire.h"
 
 /* The log's line for a header that did not come; the writer puts the proxy's address behind it. */
-static enum reply give_up(const char *what, const char *why, enum reply reply)
+static enum reply give_up(int level, const char *what, const char *why, enum reply reply)
 {
     struct log_line line;
 
-    log_start(&line, LOG_NOTICE, what);
+    log_start(&line, level, what);
     log_text(&line, "in", span_text("PROXY header"));
     if (why != NULL)
         log_text(&line, "why", span_text(why));
     log_end(&line);
     return reply;
-}
-
-/* A proxy that looks whether somebody listens may do so every second: that is no more than a note. */
-static enum reply lose(bool has_spoken)
-{
-    struct log_line line;
-
-    log_start(&line, has_spoken ? LOG_NOTICE : LOG_DEBUG, "lost connection");
-    log_text(&line, "in", span_text("PROXY header"));
-    log_end(&line);
-    return REPLY_GOODBYE;
 }
 
 /* What the writer says to the client's name; "" is the proxy's own connection. */
@@ -68,16 +57,17 @@ enum reply session_proxy_meet(const struct session *session, int64_t ends, char 
         ssize_t count;
 
         if (ready == 0)
-            return give_up("timed out", NULL, REPLY_NO_PROXY_HEADER);
+            return give_up(LOG_NOTICE, "timed out", NULL, REPLY_NO_PROXY_HEADER);
         if (ready == SESSION_WAIT_STOP)
             return REPLY_SHUTDOWN;
         count = ready == 1 ? read(session->in, storage, size) : -1;
+        /* A proxy may look every second whether anybody listens, without a word: that is worth no line. */
         if (count <= 0)
-            return lose(proxy.size > 0);
+            return proxy.size == 0 ? REPLY_GOODBYE : give_up(LOG_INFO, "lost connection", NULL, REPLY_GOODBYE);
         *input = (struct span){storage, (size_t)count};
         verdict = proxy_take(&proxy, input);
     }
     if (verdict == PROXY_MALFORMED)
-        return give_up("malformed", proxy.mistake, REPLY_NO_PROXY_HEADER);
+        return give_up(LOG_NOTICE, "malformed", proxy.mistake, REPLY_NO_PROXY_HEADER);
     return tell_writer(session, verdict == PROXY_CLIENT ? proxy.client : "");
 }

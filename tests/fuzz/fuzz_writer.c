@@ -2,7 +2,7 @@
  * The writer, of a session that was taken over: whatever frames it sends, nothing stays in tmp/, nothing gets into
  * new/ but messages with a whole trace block whose recipients are ours, and nothing is made elsewhere. The input is
  * frames, each behind its size in two bytes. The writer's sandbox, which would be this process's for good, is left
- * out, and the index is missing.
+ * out, and the index is missing. Each input is what two sessions say: one of a client, and one of a trusted proxy.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -17,6 +17,7 @@
 #include "common/config.h"
 #include "common/frame.h"
 #include "common/log.h"
+#include "common/network.h"
 #include "common/route.h"
 #include "receiver/writer.h"
 
@@ -26,6 +27,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 
 static struct config config;
+static const char *const peers[] = {"192.0.2.1", "192.0.2.10"}; /* the second one is the proxy */
+static const char *peer;
 static char folder[] = "/dev/shm/mailmill-fuzz-XXXXXX";
 static char spool_path[64];
 
@@ -65,6 +68,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     snprintf(spool_path, sizeof spool_path, "%s/spool", folder);
     snprintf(text, sizeof text,
              "hostname = \"mail.example.com\"\nspool = \"%s\"\nindex = \"/none/index.db\"\n"
+             "trusted-proxies = \"192.0.2.10\"\n"
              "route \"a@example.com\" {}\nroute \"*@all.example.com\" {}\n",
              spool_path);
     require(config_load_text(&config, "fuzz.conf", text, &errors) == 0);
@@ -90,6 +94,18 @@ static void send_frames(int socket, const uint8_t *data, size_t size)
     require(shutdown(socket, SHUT_WR) == 0);
 }
 
+/* The peer, or an address in its canonical text that the proxy has named. */
+static void require_client(const char *client)
+{
+    unsigned char address[NETWORK_ADDRESS_SIZE];
+    char text[NETWORK_ADDRESS_TEXT_SIZE];
+
+    require(peer == peers[1] || strcmp(client, peer) == 0);
+    require(network_address_parse(address, span_text(client)) == 0);
+    network_address_text(address, text);
+    require(strcmp(client, text) == 0);
+}
+
 static void require_ours(struct span text)
 {
     struct envelope envelope = {0};
@@ -98,7 +114,8 @@ static void require_ours(struct span text)
 
     require(envelope_read_trace(&envelope, text, &trace_size, &err) == 0);
     require(envelope.recipient_count >= 1 && envelope.recipient_count <= config.max_recipients);
-    require(strcmp(envelope.client_address, "192.0.2.1") == 0 && trace_size == text.size);
+    require(trace_size == text.size);
+    require_client(envelope.client_address);
     for (size_t i = 0; i < envelope.recipient_count; i++) {
         enum route_verdict verdict = route_find(&config, &envelope.recipients[i]).verdict;
 
@@ -142,21 +159,29 @@ static void require_folder(int root, const char *name)
     require(strcmp(name, "tmp") == 0 || strcmp(name, "new") == 0 || strcmp(name, "cur") == 0);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void run_writer(const uint8_t *data, size_t size)
 {
     struct writer writer = {.config = &config};
     struct err err;
     int ends[2];
 
-    if (size > INPUT_MAX)
-        return 0;
     require(frame_pair(ends, &err) == 0 && spool_open(&writer.spool, spool_path, true, &err) == 0);
     send_frames(ends[0], data, size);
-    (void)writer_run(&writer, ends[1], "192.0.2.1");
+    (void)writer_run(&writer, ends[1], peer);
     require(close(ends[0]) == 0 && close(ends[1]) == 0);
     check_folder("tmp", NULL);
     check_folder("cur", NULL);
     check_folder("new", check_message);
     check_folder("", require_folder);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size > INPUT_MAX)
+        return 0;
+    for (size_t i = 0; i < sizeof peers / sizeof peers[0]; i++) {
+        peer = peers[i];
+        run_writer(data, size);
+    }
     return 0;
 }

@@ -141,5 +141,6 @@ def answer(port):
     print(client.reply(), flush=True)
 
 
-scenario = {f.__name__: f for f in (many, suite, limits, stop, idle, answer)}[sys.argv[1]]
-scenario(*sys.argv[2:])
+if __name__ == "__main__":
+    scenario = {f.__name__: f for f in (many, suite, limits, stop, idle, answer)}[sys.argv[1]]
+    scenario(*sys.argv[2:])

@@ -56,8 +56,7 @@ static int become_session(void *context)
     (void)close(talk->writer[0]);
     if (sandbox_prepare(&sandbox, &profile, NULL, 0, &err) == 0)
         status = session_run(&session, &sandbox);
-    for (;;)
-        _exit(status);
+    _exit(status);
 }
 
 static struct talk start_session(const char *keys, bool is_proxied)
@@ -306,6 +305,19 @@ static void test_gone(void **state)
     expect_end(&talk);
 }
 
+/* A proxy that only looks whether anybody listens leaves no line. */
+static void test_gone_without_a_word(void **state)
+{
+    struct talk talk = start();
+    char byte;
+
+    (void)state;
+    (void)shutdown(talk.client[0], SHUT_WR);
+    assert_int_equal(read(talk.client[0], &byte, 1), 0);
+    assert_int_equal(recv(talk.writer[0], &byte, 1, 0), 0);
+    expect_end(&talk);
+}
+
 /* 421 when the client has too many sessions, and no word when the writer's makes no sense. */
 static void test_answers(void **state)
 {
@@ -359,11 +371,17 @@ static void test_headers_of_others(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_headers),      cmocka_unit_test(test_byte_by_byte),
-        cmocka_unit_test(test_early_talker), cmocka_unit_test(test_behind_the_header),
-        cmocka_unit_test(test_greet_delay),  cmocka_unit_test(test_malformed),
-        cmocka_unit_test(test_too_slow),     cmocka_unit_test(test_gone),
-        cmocka_unit_test(test_answers),      cmocka_unit_test(test_headers_of_others),
+        cmocka_unit_test(test_headers),
+        cmocka_unit_test(test_byte_by_byte),
+        cmocka_unit_test(test_early_talker),
+        cmocka_unit_test(test_behind_the_header),
+        cmocka_unit_test(test_greet_delay),
+        cmocka_unit_test(test_malformed),
+        cmocka_unit_test(test_too_slow),
+        cmocka_unit_test(test_gone),
+        cmocka_unit_test(test_gone_without_a_word),
+        cmocka_unit_test(test_answers),
+        cmocka_unit_test(test_headers_of_others),
     };
 
     (void)signal(SIGPIPE, SIG_IGN);
