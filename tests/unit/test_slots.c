@@ -50,6 +50,25 @@ static void test_fill_and_free(void **state)
     slots_free(&slots);
 }
 
+/* A proxy's neighbour, which counts as the same client, is not held to what the proxy passes on. */
+static void test_proxies_do_not_count(void **state)
+{
+    struct client neighbour = client_of_network(1);
+    struct client proxy = neighbour;
+    struct slots slots;
+    struct err err;
+
+    (void)state;
+    proxy.is_proxy = true;
+    assert_int_equal(slots_open(&slots, 3, &err), 0);
+    slots_add(&slots, 101, 1, &proxy);
+    slots_add(&slots, 102, 2, &proxy);
+    slots_add(&slots, 103, 3, &neighbour);
+    assert_true(slots_are_full(&slots));
+    assert_int_equal(slots_count(&slots, &neighbour), 1);
+    slots_free(&slots);
+}
+
 /* Nothing but the processes in slots is ever sent a signal: a free slot's 0 would be the whole group. */
 static void test_signal(void **state)
 {
@@ -77,6 +96,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fill_and_free),
+        cmocka_unit_test(test_proxies_do_not_count),
         cmocka_unit_test(test_signal),
     };
 
