@@ -48,12 +48,15 @@ enum reply session_proxy_meet(const struct session *session, int64_t ends, char 
                                       .events = POLLIN,
                                       .writer = session->writer,
                                       .stop = session->stop > 0 ? session->stop : -1};
-    int64_t header_ends = clock_monotonic_ms() + SESSION_PROXY_MS;
+    int64_t now = clock_monotonic_ms();
     enum proxy_verdict verdict = PROXY_MORE;
     struct proxy proxy = {0};
 
+    if (ends > now + SESSION_PROXY_MS)
+        ends = now + SESSION_PROXY_MS;
     while (verdict == PROXY_MORE) {
-        int ready = session_wait(&wait, header_ends < ends ? header_ends : ends);
+        /* What trickles in without a pause is too late as well. */
+        int ready = clock_monotonic_ms() < ends ? session_wait(&wait, ends) : 0;
         ssize_t count;
 
         if (ready == 0)
