@@ -13,6 +13,9 @@
 #ifndef RECEIVER_WRITER_H
 #define RECEIVER_WRITER_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "common/config.h"
 #include "common/index.h"
 #include "common/spool.h"
@@ -29,6 +32,7 @@ struct writer {
     int64_t index_due_ms; /* after a failure: when the index is looked at again */
     struct writer_commit commit;
     struct writer_session *sessions; /* a list */
+    bool unrecorded;                 /* the last rejection could not be recorded: it was said in the log */
     uint64_t promised;               /* bytes that are still to come, by the clients' word */
     int listener;                    /* a socket, or -1 */
     int events;                      /* an epoll descriptor, or -1 */
