@@ -19,7 +19,7 @@
 #include "receiver/client.h"
 #include "receiver/session.h"
 #include "receiver/slots.h"
-#include "receiver/starttls.h"
+#include "receiver/starttls_offer.h"
 #include "receiver/wire.h"
 
 enum {
@@ -42,7 +42,7 @@ struct reception {
     int writer;             /* our end of a socketpair, or -1 when the writer is gone */
     pid_t writer_process;
     int stop[2]; /* a pipe: sessions have the end for reading, and see it hang up */
-    bool offers_tls;
+    struct starttls_offer offer;
     struct slots slots;
     uint64_t next_number;
     bool ending;
@@ -97,7 +97,7 @@ static int fork_session(struct reception *r, int fd, int writer)
                               .in = fd,
                               .out = fd,
                               .writer = writer,
-                              .offers_tls = r->offers_tls,
+                              .offers_tls = starttls_is_offered(&r->offer),
                               .stop = r->stop[0]};
     pid_t process = fork();
 
@@ -132,6 +132,7 @@ static void welcome(struct reception *r, int fd)
     struct err err;
 
     client_of(fd, &client);
+    starttls_find_out(&r->offer);
     if (slots_are_full(&r->slots)) {
         refuse(r, fd, &client, REPLY_TOO_MANY_SESSIONS, "max-sessions");
     } else if (slots_count(&r->slots, &client) >= r->config->max_client_sessions) {
@@ -358,7 +359,7 @@ static int open_reception(struct reception *r, struct err *err)
         return -1;
     if (pipe2(r->stop, O_CLOEXEC) != 0)
         return err_system(err, "pipe2");
-    r->offers_tls = starttls_is_offered(r->config);
+    r->offer.config = r->config;
     r->idle_since_ms = clock_monotonic_ms();
     return sandbox_prepare_ready(&r->sandbox, &r->profile, NULL, 0, err);
 }
