@@ -27,7 +27,8 @@ struct writer {
     struct starttls starttls; /* without a config: TLS is not offered */
 
     /* Private to the writer. */
-    struct spool spool;   /* opened, and the sandbox applied, when the first message begins */
+    struct spool
+        spool; /* opened, and the sandbox applied, at the start of many sessions, or when the first message begins */
     struct index index;   /* opened when the first message is committed */
     int64_t index_due_ms; /* after a failure: when the index is looked at again */
     struct writer_commit commit;

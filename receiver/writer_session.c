@@ -76,8 +76,7 @@ int writer_session_answer(struct writer *writer, struct writer_session *session,
 
 /* ---- requests ---- */
 
-/* Only now: a client that never gets as far as a message costs no more than the configuration. */
-static int open_spool(struct writer *writer, const struct writer_session *session, struct err *err)
+int writer_session_lock_in(struct writer *writer, struct err *err)
 {
     struct err no_index;
 
@@ -87,11 +86,18 @@ static int open_spool(struct writer *writer, const struct writer_session *sessio
         log_say(LOG_ERR, "%s", no_index.text); /* mail goes on without */
     if (spool_open(&writer->spool, writer->config->spool, true, err) != 0)
         return -1;
-    writer_tls_leave_starter(&session->tls, &writer->starttls);
     if (writer_enter_sandbox(writer->config, err) == 0)
         return 0;
     spool_close(&writer->spool);
     return -1;
+}
+
+/* Only now: a client that never gets as far as a message costs no more than the configuration. */
+static int open_spool(struct writer *writer, const struct writer_session *session, struct err *err)
+{
+    if (!writer->spool.is_open)
+        writer_tls_leave_starter(&session->tls, &writer->starttls);
+    return writer_session_lock_in(writer, err);
 }
 
 static int on_begin(struct writer *writer, struct writer_session *session, struct frame_reader *frame,

@@ -35,6 +35,9 @@ struct writer_session {
     struct writer_session *next;
 };
 
+/* Opens the spool, loads what the index needs and enters the sandbox; harmless when that is done already. */
+__attribute__((warn_unused_result)) int writer_session_lock_in(struct writer *writer, struct err *err);
+
 /* Serves one request. The session is in WRITER_COMMITTING when it has completed a message. */
 __attribute__((warn_unused_result)) int writer_session_hear(struct writer *writer, struct writer_session *session,
                                                             struct err *err);
