@@ -194,7 +194,7 @@ static const struct {
                    {REPLY_NEEDS_HELO, REPLY_NEEDS_MAIL, REPLY_NONE, REPLY_NONE, REPLY_CHUNKS_BEGUN},
                    true},
     [VERB_BDAT] = {.handle = take_bdat, .brings_mail = true}, /* which knows better when to refuse */
-    [VERB_STARTTLS] = {take_starttls, REPLY_NONE, {[SMTP_CHUNKS] = REPLY_CHUNKS_BEGUN}},
+    [VERB_STARTTLS] = {.handle = take_starttls, .refusal = {[SMTP_CHUNKS] = REPLY_CHUNKS_BEGUN}},
     [VERB_RSET] = {.handle = take_rset},
     [VERB_NOOP] = {.says = REPLY_NOOP},
     [VERB_VRFY] = {.says = REPLY_VRFY},
