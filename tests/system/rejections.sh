@@ -27,13 +27,14 @@ smtp 'EHLO c.example.org' 'FOO' 'STARTTLS' 'VRFY x' 'QUIT' >/dev/null
 smtp 'EHLO bad name' 'QUIT' >/dev/null
 smtp 'EHLO c.example.org' 'MAIL FROM:<big@example.org> SIZE=99999' 'QUIT' >/dev/null
 smtp 'EHLO c.example.org' 'MAIL FROM:<s@example.org>' 'RCPT TO:<a@example.com>' 'RCPT TO:<No.One+x@Example.COM>' DATA x . \
-    QUIT >/dev/null
+    'MAIL FROM:<again@example.org>' 'RCPT TO:<none@example.com>' QUIT >/dev/null
 smtp 'EHLO c.example.org' 'MAIL FROM:<>' 'RCPT TO:<b@example.net>' 'DATA' QUIT >/dev/null
 smtp 'EHLO c.example.org' 'MAIL FROM:<lf@example.org>' 'RCPT TO:<a@example.com>' DATA $'bare\nline' . QUIT >/dev/null
 smtp 'HELO guesser' 'MAIL FROM:<s@example.org>' 'RCPT TO:<a1@example.com>' FOO FOO FOO FOO >/dev/null
-equal "refused mail is recorded, noise is not" "$(recorded 6)" \
+equal "refused mail is recorded, noise is not" "$(recorded 7)" \
     'local|c.example.org|big@example.org||552 5.3.4 the message is larger than is allowed here
 local|c.example.org|s@example.org|No.One+x@example.com|550 5.1.1 <No.One+x@example.com>: no such address here
+local|c.example.org|again@example.org|none@example.com|550 5.1.1 <none@example.com>: no such address here
 local|c.example.org||b@example.net|550 5.7.1 <b@example.net>: relaying denied
 local|c.example.org|lf@example.org||550 5.6.0 the message has a CR or LF by itself; lines must end with CR LF
 local|guesser|s@example.org|a1@example.com|550 5.1.1 <a1@example.com>: no such address here
@@ -45,7 +46,7 @@ equal "the log has the noise, too" "$(grep -c ' rejected .*command not recognise
 configure 'greet-delay = "1s"'
 printf 'EHLO early.example.org\r\n' | receiver >"$instance/smtp.log" 2>&1
 matches "who speaks first is sent away" "$(cat "$instance/smtp.log")" '^554 5\.5\.1 '
-recorded 7 >/dev/null
+recorded 8 >/dev/null
 equal "and recorded" "$(sql "SELECT $columns FROM rejections ORDER BY time DESC LIMIT 1")" \
     'local||||554 5.5.1 mail.example.com wait for the greeting before you speak, closing'
 
@@ -58,7 +59,7 @@ equal "but a line in the log" "$(grep -c 'to=nobody@example.com' "$instance/log"
 
 configure
 smtp 'EHLO c.example.org' 'MAIL FROM:<s@example.org>' 'RCPT TO:<nobody@example.com>' 'QUIT' >/dev/null
-recorded 8 >/dev/null || fail "another one is recorded"
+recorded 9 >/dev/null || fail "another one is recorded"
 if strace -o /dev/null true 2>/dev/null; then
     sleep 2 # a second after the last it looks once more
     timeout -s INT 2 strace -f -o "$instance/strace" -p "$processor" 2>/dev/null
@@ -143,9 +144,35 @@ equal "with a listener, before and after a message, each is recorded once" \
     $'1|10|127.0.0.1\n10|10|127.0.0.1'
 process_stop "$listener"
 
+# ---- two accounts of one group -------------------------------------------------------------------
+
+# As they are installed: the receiver makes the journal, and the processor takes it away.
+processor_stop
+if [ "$(id -u)" -eq 0 ] && setpriv --reuid=nobody --regid=daemon --clear-groups test -x "$programs/mailmill-receiver"; then
+    instance_open
+    configure
+    chmod 755 "$instance"
+    chmod 666 "$instance/log"
+    chown daemon:daemon "$instance"/{spool,lib,work}
+    chmod 2770 "$instance"/{spool,lib}
+    as() { setpriv --reuid="$1" --regid=daemon --clear-groups "${@:2}"; }
+    as daemon "$programs/mailmill-processor" -c "$instance/mailmill.conf" >>"$instance/processor.err" 2>&1 </dev/null &
+    processor=$!
+    until [ -e "$instance/lib/index.db" ] || ! kill -0 "$processor" 2>/dev/null; do sleep 0.05; done
+    for number in 1 2; do
+        printf '%s\r\n' 'EHLO c.example.org' "MAIL FROM:<$number@example.org>" 'RCPT TO:<nobody@example.com>' QUIT |
+            as nobody "$programs/mailmill-receiver" -c "$instance/mailmill.conf" >/dev/null
+        succeeds "between two accounts ($number)" wait_for "SELECT count(*) = $number FROM rejections" 10
+    done
+    processor_stop
+else
+    pass "between two accounts (left out: for root, with a build that others can reach)"
+fi
+
 # ---- many ----------------------------------------------------------------------------------------
 
-processor_stop
+instance_open
+configure
 python3 -c '
 import sys
 with open(sys.argv[1], "w") as journal:

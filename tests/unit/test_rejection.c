@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/rejection.h"
@@ -268,6 +269,58 @@ static void a_lock_is_not_waited_for(void **state)
     assert_int_equal(append(&paths, &err), 0);
 }
 
+enum { WRITERS = 3, LINES_OF_EACH = 2000 };
+
+static int append_many(void *context)
+{
+    const struct rejection_paths *paths = context;
+    struct rejection rejection = example();
+    struct err err;
+
+    for (int i = 0; i < LINES_OF_EACH;)
+        if (rejection_append(paths, &rejection, &err) == 0)
+            i++;
+        else if (err.number != EAGAIN)
+            return 1;
+    return 0;
+}
+
+/* Gives the bytes of lines that were in it; 0 for none. */
+static off_t take_and_drop(const struct rejection_paths *paths)
+{
+    struct err err = {0};
+    int fd = rejection_take(paths, &err);
+    off_t size = fd < 0 ? 0 : size_of(paths->taken);
+
+    assert_true(fd >= 0 || err.kind == ERR_NONE || err.number == EAGAIN);
+    if (fd >= 0)
+        assert_int_equal(rejection_drop(paths, fd, &err), 0);
+    return size;
+}
+
+/* However writing, renaming and reading fall together. */
+static void no_line_is_lost_on_the_way(void **state)
+{
+    struct rejection_paths paths = paths_in(*state);
+    pid_t writers[WRITERS];
+    off_t bytes = 0;
+
+    for (int i = 0; i < WRITERS; i++)
+        writers[i] = support_start_child(append_many, &paths);
+    for (int running = WRITERS; running > 0; bytes += take_and_drop(&paths)) {
+        int status;
+
+        for (int i = 0; i < WRITERS; i++)
+            if (writers[i] > 0 && waitpid(writers[i], &status, WNOHANG) == writers[i]) {
+                assert_true(support_exited(status, 0));
+                writers[i] = 0;
+                running--;
+            }
+    }
+    bytes += take_and_drop(&paths);
+    assert_int_equal(bytes, (off_t)WRITERS * LINES_OF_EACH * ((off_t)sizeof line_of_example - 1));
+}
+
 static void a_full_journal_says_so_once(void **state)
 {
     struct rejection_paths paths = paths_in(*state);
@@ -342,6 +395,7 @@ int main(void)
         TEST_IN_FOLDER(what_was_taken_is_taken_again),
         TEST_IN_FOLDER(nothing_is_taken_while_somebody_writes),
         TEST_IN_FOLDER(a_lock_is_not_waited_for),
+        TEST_IN_FOLDER(no_line_is_lost_on_the_way),
         TEST_IN_FOLDER(a_full_journal_says_so_once),
         TEST_IN_FOLDER(what_is_no_file_is_let_be),
         TEST_IN_FOLDER(a_missing_folder_is_an_error),
