@@ -34,7 +34,7 @@
 
 enum {
     CONFIG_NAME_MAX = 64,      /* bytes in a handler's name: letters, digits, - and _ */
-    CONFIG_KEY_COUNT = 39,     /* rows of the table of keys */
+    CONFIG_KEY_COUNT = 40,     /* rows of the table of keys */
     CONFIG_ERRORS_MAX = 100,   /* mistakes that are reported of one file */
     CONFIG_FILE_MAX = 1 << 20, /* bytes of a file */
 };
@@ -106,6 +106,7 @@ struct config {
     unsigned max_client_sessions; /* of them, from one client */
     int64_t idle_exit_ms;         /* without a connection before it ends; 0: never */
     uint64_t reserve;             /* bytes that stay free in the spool's file system */
+    bool record_rejections;       /* in the index */
     unsigned max_runs;            /* handlers running at once, all told */
     unsigned reply_limit;         /* automatic replies to one address in an hour */
     struct config_route *routes;

@@ -74,6 +74,8 @@ static const struct config_key keys[] = {
      .help = "how long it waits without a client before it ends, until the next one has it started again; 0: always"},
     {.name = "reserve", GLOBAL(reserve), SIZE("0", "1000G"), .default_text = "100M",
      .help = "the room in the spool's file system that messages are not to take"},
+    {.name = "record-rejections", GLOBAL(record_rejections), SWITCH, .default_text = "true",
+     .help = "whether refused mail is written into the history: who, what, and which reply"},
     {.name = "max-runs", GLOBAL(max_runs), NUMBER("1", "200"), .default_text = "10",
      .help = "the most handlers that run at the same time"},
     {.name = "reply-limit", GLOBAL(reply_limit), NUMBER("1", "10000"), .default_text = "20",

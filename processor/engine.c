@@ -49,18 +49,6 @@ static void wire(struct engine *engine)
                                                       .helper = &engine->helper};
 }
 
-/* What the receiver could not finish, as at a power cut. Rubbish that stays is no reason not to start. */
-static void clear_tmp(const struct engine *engine, int64_t now_ms)
-{
-    struct err err = {0};
-    int count = spool_clear_tmp(&engine->spool, now_ms, &err);
-
-    if (count < 0)
-        log_say(LOG_WARNING, "%s", err.text);
-    else if (count > 0)
-        log_say(LOG_INFO, "cleared %d old files out of tmp/ in the spool", count);
-}
-
 /*
  * What has ended is filed away first, as the outbox forgets what only ended messages had a use for. The watch is
  * opened before the scan: what comes between the two is seen twice rather than never.
@@ -69,20 +57,21 @@ static int take_up(struct engine *engine, struct err *err)
 {
     int64_t now_ms = clock_now_ms();
 
-    clear_tmp(engine, now_ms);
+    intake_clear_tmp(&engine->intake, now_ms);
     if (index_open(&engine->index, engine->index_path, INDEX_PROCESSOR, err) != 0 ||
         ledger_recover(&engine->index, now_ms, err) != 0 ||
         filing_rest(&engine->index, &engine->spool, now_ms, err) != 0 ||
         outbox_open(&engine->outbox, &engine->spool, &engine->index, err) != 0 ||
         watch_open(&engine->watch, &engine->spool, err) != 0)
         return -1;
+    rejections_open(&engine->rejections, &engine->index);
     return intake_scan(&engine->intake, err);
 }
 
 int engine_open(struct engine *engine, struct config *config, const struct launcher *launcher, struct err *err)
 {
     *engine = (struct engine){.config = config, .launcher = launcher, .lock = -1, .signals = -1};
-    engine->watch.fd = engine->outbox.folder = -1;
+    engine->watch.fd = engine->outbox.folder = engine->rejections.watch = engine->rejections.file = -1;
     engine->spool_path = strdup(config->spool);
     engine->index_path = strdup(config->index);
     if (engine->spool_path == NULL || engine->index_path == NULL)
@@ -108,6 +97,7 @@ void engine_close(struct engine *engine)
     intake_forget(&engine->intake);
     message_stop(&engine->helper);
     watch_close(&engine->watch);
+    rejections_close(&engine->rejections);
     outbox_close(&engine->outbox);
     index_close(&engine->index);
     spool_close(&engine->spool);
@@ -279,7 +269,7 @@ static void read_watch(struct engine *engine, int64_t now_ms)
 
 /* ---- the loop ---- */
 
-enum { FD_SIGNALS, FD_LAUNCHER, FD_WATCH, FD_HELPER, FD_FIXED };
+enum { FD_SIGNALS, FD_LAUNCHER, FD_WATCH, FD_REJECTIONS, FD_HELPER, FD_FIXED };
 
 static size_t fill_fds(struct engine *engine)
 {
@@ -297,6 +287,8 @@ static size_t fill_fds(struct engine *engine)
     engine->fds[FD_LAUNCHER] = (struct pollfd){.fd = engine->launcher->socket, .events = POLLIN};
     /* Stopping, new files are left for the next start; a helper that is gone has nothing to say. */
     engine->fds[FD_WATCH] = (struct pollfd){.fd = engine->stopping ? -1 : engine->watch.fd, .events = POLLIN};
+    engine->fds[FD_REJECTIONS] =
+        (struct pollfd){.fd = engine->stopping ? -1 : engine->rejections.watch, .events = POLLIN};
     engine->fds[FD_HELPER] =
         (struct pollfd){.fd = engine->helper_ms == 0 ? engine->helper.socket : -1, .events = POLLIN};
     return FD_FIXED + runner_poll(&engine->runner, engine->fds + FD_FIXED);
@@ -324,7 +316,8 @@ static int sleep_ms(const struct engine *engine, int64_t now_ms)
     if (engine->helper_ms != 0)
         next = smaller(next, engine->helper_ms);
     if (!engine->stopping)
-        next = smaller(next, smaller(schedule_ms(engine), intake_next_ms(&engine->intake)));
+        next = smaller(smaller(next, engine->rejections.due_ms),
+                       smaller(schedule_ms(engine), intake_next_ms(&engine->intake)));
     else if (engine->stop_ms != INT64_MAX)
         next = smaller(next, now_ms + engine->stop_ms - clock_monotonic_ms());
     if (next == INT64_MAX)
@@ -348,6 +341,8 @@ static void dispatch(struct engine *engine, size_t count, int64_t now_ms)
         read_helper(engine, now_ms);
     if (engine->fds[FD_WATCH].revents != 0)
         read_watch(engine, now_ms);
+    if (engine->fds[FD_REJECTIONS].revents != 0)
+        rejections_wake(&engine->rejections, now_ms);
 }
 
 /* What follows from what was heard. */
@@ -375,6 +370,7 @@ static void go_on(struct engine *engine, int64_t now_ms)
     /* Deliveries that were settled without a run release those behind them. */
     if (engine->runner.changed)
         schedule_disturb(&engine->schedule);
+    rejections_continue(&engine->rejections, now_ms);
 }
 
 int engine_run(struct engine *engine)

@@ -366,3 +366,14 @@ int64_t intake_next_ms(const struct intake *intake)
 {
     return intake->has_backlog && intake->resume_ms > 0 ? intake->resume_ms : INT64_MAX;
 }
+
+void intake_clear_tmp(const struct intake *intake, int64_t now_ms)
+{
+    struct err err = {0};
+    int count = spool_clear_tmp(intake->spool, now_ms, &err);
+
+    if (count < 0)
+        log_say(LOG_WARNING, "%s", err.text);
+    else if (count > 0)
+        log_say(LOG_INFO, "cleared %d old files out of tmp/ in the spool", count);
+}

@@ -20,7 +20,7 @@
 #include "receiver/refusals.h"
 #include "receiver/session.h"
 #include "receiver/slots.h"
-#include "receiver/starttls.h"
+#include "receiver/starttls_offer.h"
 #include "receiver/wire.h"
 
 enum {
@@ -42,7 +42,7 @@ struct reception {
     int writer;             /* our end of a socketpair, or -1 when the writer is gone */
     pid_t writer_process;
     int stop[2]; /* a pipe: sessions have the end for reading, and see it hang up */
-    bool offers_tls;
+    struct starttls_offer offer;
     struct slots slots;
     uint64_t next_number;
     bool ending;
@@ -78,7 +78,7 @@ static int fork_session(struct reception *r, int fd, const struct client *client
                               .in = fd,
                               .out = fd,
                               .writer = writer,
-                              .offers_tls = r->offers_tls,
+                              .offers_tls = starttls_is_offered(&r->offer),
                               .is_proxied = client->is_proxy,
                               .stop = r->stop[0]};
     pid_t process = fork();
@@ -114,6 +114,7 @@ static void welcome(struct reception *r, int fd)
     struct err err;
 
     client_of(fd, &r->config->trusted_proxies, &client);
+    starttls_find_out(&r->offer);
     if (slots_are_full(&r->slots)) {
         refuse(r, fd, &client, REPLY_TOO_MANY_SESSIONS, "max-sessions");
     } else if (!client.is_proxy && slots_count(&r->slots, &client) >= r->config->max_client_sessions) {
@@ -341,7 +342,7 @@ static int open_reception(struct reception *r, struct err *err)
         return -1;
     if (pipe2(r->stop, O_CLOEXEC) != 0)
         return err_system(err, "pipe2");
-    r->offers_tls = starttls_is_offered(r->config);
+    r->offer.config = r->config;
     r->idle_since_ms = clock_monotonic_ms();
     return sandbox_prepare_ready(&r->sandbox, &r->profile, NULL, 0, err);
 }

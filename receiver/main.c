@@ -22,7 +22,7 @@
 #include "receiver/client.h"
 #include "receiver/listener.h"
 #include "receiver/session.h"
-#include "receiver/starttls.h"
+#include "receiver/starttls_offer.h"
 #include "receiver/writer.h"
 
 static const char help[] =
@@ -136,7 +136,8 @@ static int become_writer(struct writer *writer, int socket, const char *client, 
 static int part_in_two(const struct config *config, struct err *err)
 {
     struct sandbox_profile profile = session_profile(config);
-    bool offers_tls = starttls_is_offered(config);
+    struct starttls_offer offer = {.config = config};
+    bool offers_tls = starttls_is_offered(&offer);
     struct writer writer = {.config = config, .starttls.config = offers_tls ? config : NULL};
     struct sandbox sandbox;
     struct client client;

@@ -14,6 +14,7 @@
 #include "receiver/session_answer.h"
 #include "receiver/session_policy.h"
 #include "receiver/session_proxy.h"
+#include "receiver/session_report.h"
 #include "receiver/session_sandbox.h"
 #include "receiver/session_tls.h"
 #include "receiver/session_wait.h"
@@ -130,14 +131,8 @@ static void commit_message(struct conversation *c)
 
 static void report_rejection(struct conversation *c)
 {
-    struct buf frame = buf_over(c->frame_storage, sizeof c->frame_storage);
-
-    frame_start(&frame, WIRE_REJECTED);
-    frame_put_text(&frame, c->smtp.rejection.recipient);
-    frame_put_text(&frame, c->smtp.rejection.reply_text);
-    frame_put_text(&frame, span_text(c->smtp.helo));
-    frame_put_text(&frame, span_text(c->smtp.mail.sender.text));
-    (void)tell(c, &frame);
+    if (session_report_rejection(c->session->writer, &c->smtp) != 0)
+        c->over = true;
 }
 
 static void discard_message(struct conversation *c)
@@ -386,5 +381,6 @@ int session_run(const struct session *session, struct sandbox *sandbox)
         greet(&c);
     while (!c.over)
         step(&c);
-    return EX_OK;
+    /* With the writer gone there is nobody to be told; its end says enough. */
+    return session_report_sent_away(session->writer, &c.smtp) == 0 ? EX_OK : EX_UNAVAILABLE;
 }

@@ -122,6 +122,8 @@ void smtp_hang_up(struct smtp *smtp, enum reply reply, struct buf *output)
 {
     smtp_say(smtp, reply, output);
     smtp->mode = SMTP_MODE_CLOSED;
+    if (reply_code(reply) == 421)
+        smtp->sent_away = reply;
 }
 
 bool smtp_in_body(const struct smtp *smtp)

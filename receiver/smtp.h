@@ -96,9 +96,11 @@ enum smtp_mode {
     SMTP_MODE_CLOSED,
 };
 
-/* The last refusal, for the log. The texts are as the client gave them: whoever writes them down cleans them. */
+/* The last refusal, for the log and the history. The texts are as the client gave them: whoever writes them down
+ * cleans them. */
 struct smtp_rejection {
     enum reply reply;
+    bool of_mail;           /* for this mail did not arrive, and no other refusal says so already */
     struct span recipient;  /* canonical where it could be read; empty when no recipient was refused */
     struct span reply_text; /* without CRLF */
     char recipient_storage[ADDRESS_SIZE];
@@ -121,10 +123,13 @@ struct smtp {
 
     bool secured; /* TLS is active */
     struct smtp_rejection rejection;
+    bool asked;           /* the client has said that it brings mail, in whatever words */
+    enum reply sent_away; /* the 421 with which the session ends; or REPLY_NONE */
     unsigned commands;
     unsigned errors; /* 5xx since the last message accepted; recipients beside one that we take are not counted */
 
     /* Private to the machine. */
+    bool brings_mail;      /* the last command is one of a transaction's */
     bool transaction_over; /* the envelope is forgotten at the next step */
     bool file_is_open;
     enum reply_failure failure;   /* of the file */

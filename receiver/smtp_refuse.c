@@ -5,6 +5,19 @@ void smtp_say(const struct smtp *smtp, enum reply reply, struct buf *output)
     reply_put(output, reply, span_text(smtp->policy->hostname));
 }
 
+/*
+ * Noise on the line keeps no mail from arriving. Nor do those that only follow from what was refused before: the data
+ * for no recipient, the chunks behind a bad one.
+ */
+static bool is_of_mail(const struct smtp *smtp, enum reply reply)
+{
+    if (reply == REPLY_TOO_EARLY)
+        return true;
+    if (reply_code(reply) == 421)
+        return smtp->asked;
+    return smtp->brings_mail && reply != REPLY_NO_VALID_RECIPIENT && reply != REPLY_CHUNK_AFTER_FAILURE;
+}
+
 /* Keeps the reply just put for the log. */
 static void record_rejection(struct smtp *smtp, enum reply reply, struct span line)
 {
@@ -13,6 +26,7 @@ static void record_rejection(struct smtp *smtp, enum reply reply, struct span li
 
     buf_put(&text, span_slice(line, 0, line.size < 2 ? 0 : line.size - 2));
     rejection->reply = reply;
+    rejection->of_mail = is_of_mail(smtp, reply);
     rejection->reply_text = buf_span(&text);
     rejection->recipient = (struct span){0};
 }
@@ -33,10 +47,8 @@ enum smtp_event smtp_refuse(struct smtp *smtp, enum reply reply, struct span sho
 
     reply_put(output, reply, shown);
     record_rejection(smtp, reply, span_slice(buf_span(output), from, output->size));
-    if (is_error(smtp, reply) && ++smtp->errors >= smtp->policy->max_errors) {
-        smtp_say(smtp, REPLY_TOO_MANY_ERRORS, output);
-        smtp->mode = SMTP_MODE_CLOSED;
-    }
+    if (is_error(smtp, reply) && ++smtp->errors >= smtp->policy->max_errors)
+        smtp_hang_up(smtp, REPLY_TOO_MANY_ERRORS, output);
     return SMTP_REJECTED;
 }
 

@@ -37,8 +37,12 @@ static enum smtp_event take_mail(struct smtp *smtp, const struct command *comman
 
     if (refusal == REPLY_NONE && mail.size_bytes > smtp->policy->max_message_size)
         refusal = REPLY_TOO_BIG;
-    if (refusal != REPLY_NONE)
+    if (refusal != REPLY_NONE) {
+        /* No transaction, but known by name: whoever asks why the mail did not arrive knows the sender first. */
+        if (refusal != REPLY_MAIL_SYNTAX && refusal != REPLY_BAD_SENDER)
+            smtp->mail.sender = mail.sender;
         return smtp_refuse(smtp, refusal, (struct span){0}, output);
+    }
     smtp->mail = mail;
     smtp->state = SMTP_MAIL;
     smtp_say(smtp, REPLY_SENDER_OK, output);
@@ -166,26 +170,31 @@ static enum smtp_event take_quit(struct smtp *smtp, const struct command *comman
     return SMTP_GO_ON;
 }
 
-/* Verb by state: who handles it, or what is simply said to it; and where it is not permitted, why. */
+/* Verb by state: whether it is about mail, who handles it, or what is simply said to it; and where it is not
+ * permitted, why. */
 static const struct {
     command_handler *handle;
     enum reply says;                      /* without a handler */
     enum reply refusal[SMTP_STATE_COUNT]; /* connected, ready, mail, rcpt, chunks; REPLY_NONE: permitted */
+    bool brings_mail;
 } rules[VERB_COUNT] = {
-    [VERB_UNKNOWN] = {.says = REPLY_UNKNOWN_COMMAND}, /* not reached: command_read has refused it */
+    [VERB_UNKNOWN] = {.says = REPLY_UNKNOWN_COMMAND}, /* command_read has refused it */
     [VERB_HELO] = {.handle = take_helo},
     [VERB_EHLO] = {.handle = take_helo},
     [VERB_MAIL] = {take_mail,
                    REPLY_NONE,
-                   {REPLY_NEEDS_HELO, REPLY_NONE, REPLY_NESTED_MAIL, REPLY_NESTED_MAIL, REPLY_CHUNKS_BEGUN}},
+                   {REPLY_NEEDS_HELO, REPLY_NONE, REPLY_NESTED_MAIL, REPLY_NESTED_MAIL, REPLY_CHUNKS_BEGUN},
+                   true},
     [VERB_RCPT] = {take_rcpt,
                    REPLY_NONE,
-                   {REPLY_NEEDS_HELO, REPLY_NEEDS_MAIL, REPLY_NONE, REPLY_NONE, REPLY_CHUNKS_BEGUN}},
+                   {REPLY_NEEDS_HELO, REPLY_NEEDS_MAIL, REPLY_NONE, REPLY_NONE, REPLY_CHUNKS_BEGUN},
+                   true},
     [VERB_DATA] = {take_data,
                    REPLY_NONE,
-                   {REPLY_NEEDS_HELO, REPLY_NEEDS_MAIL, REPLY_NONE, REPLY_NONE, REPLY_CHUNKS_BEGUN}},
-    [VERB_BDAT] = {.handle = take_bdat}, /* which knows better when to refuse */
-    [VERB_STARTTLS] = {take_starttls, REPLY_NONE, {[SMTP_CHUNKS] = REPLY_CHUNKS_BEGUN}},
+                   {REPLY_NEEDS_HELO, REPLY_NEEDS_MAIL, REPLY_NONE, REPLY_NONE, REPLY_CHUNKS_BEGUN},
+                   true},
+    [VERB_BDAT] = {.handle = take_bdat, .brings_mail = true}, /* which knows better when to refuse */
+    [VERB_STARTTLS] = {.handle = take_starttls, .refusal = {[SMTP_CHUNKS] = REPLY_CHUNKS_BEGUN}},
     [VERB_RSET] = {.handle = take_rset},
     [VERB_NOOP] = {.says = REPLY_NOOP},
     [VERB_VRFY] = {.says = REPLY_VRFY},
@@ -194,11 +203,18 @@ static const struct {
 };
 _Static_assert(sizeof rules / sizeof rules[0] == VERB_COUNT, "a row for each verb");
 
+static void note_verb(struct smtp *smtp, enum verb verb)
+{
+    smtp->brings_mail = rules[verb].brings_mail;
+    smtp->asked = smtp->asked || smtp->brings_mail;
+}
+
 static enum smtp_event run_command(struct smtp *smtp, struct span line, struct buf *output)
 {
     struct command command = command_read(line);
     enum reply refusal = command.refusal;
 
+    note_verb(smtp, command.verb);
     if (++smtp->commands > smtp->policy->max_commands) {
         smtp->mode = SMTP_MODE_CLOSED;
         return smtp_refuse(smtp, REPLY_TOO_MANY_COMMANDS, span_text(smtp->policy->hostname), output);
@@ -223,7 +239,10 @@ static enum smtp_event run_command(struct smtp *smtp, struct span line, struct b
 
 static enum smtp_event refuse_line(struct smtp *smtp, enum reply reply, struct span text, struct buf *output)
 {
-    return command_brings_octets(text) ? lose_step(smtp, reply, output) : smtp_refuse(smtp, reply, text, output);
+    bool brings_octets = command_brings_octets(text);
+
+    note_verb(smtp, brings_octets ? VERB_BDAT : VERB_UNKNOWN);
+    return brings_octets ? lose_step(smtp, reply, output) : smtp_refuse(smtp, reply, text, output);
 }
 
 enum smtp_event smtp_follow_commands(struct smtp *smtp, struct span *input, struct buf *output)

@@ -23,20 +23,6 @@
 
 enum { WORD_SIZE = ERR_TEXT_SIZE + 16, PATH_SIZE = 4096 };
 
-bool starttls_is_offered(const struct config *config)
-{
-    const char *const files[] = {config->certificate, config->key};
-
-    if (config->certificate == NULL)
-        return false;
-    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
-        if (access(files[i], R_OK) != 0) {
-            log_say(LOG_ERR, "STARTTLS is not offered: %s: %s", files[i], strerror(errno));
-            return false;
-        }
-    return true;
-}
-
 /* ---- starting ---- */
 
 /* posix_spawn() and what it wants prepared give an error number, 0 for none. */
@@ -175,6 +161,39 @@ static int send_task(const struct config *config, int control, const int fds[sta
     return fcntl(control, F_SETFL, O_NONBLOCK) == 0 ? 0 : err_system(err, "a socket that does not block");
 }
 
+/* The pair as it was before mailmill-tls read it: its verdict is on that one, or on none. */
+static void open_link(struct starttls_link *link, int control, const struct config *config)
+{
+    link->control = control;
+    link->config = config;
+    starttls_pair_name(config, link->pair);
+}
+
+int starttls_look(const struct config *config, struct err *err)
+{
+    char storage[WORD_SIZE];
+    struct buf task = buf_over(storage, sizeof storage);
+    struct starttls_link link = {.control = -1};
+    int control[2];
+    int status;
+
+    if (frame_pair(control, err) != 0)
+        return -1;
+    open_link(&link, control[0], config);
+    frame_start(&task, STARTTLS_LOOK);
+    status = frame_send(control[0], &task, NULL, 0, err);
+    if (status == 0)
+        status = start_program(config, control[1], err);
+    (void)close(control[1]);
+    if (status == 0) {
+        starttls_hear(&link, "", STARTTLS_LOOK_MS);
+        if (!link.judged)
+            status = err_set(err, ERR_TEMPORARY, PROGRAM_NAME " does not say");
+    }
+    starttls_close(&link);
+    return status;
+}
+
 int starttls_start(const struct starttls *starttls, const int client[static 2], int *session,
                    struct starttls_link *link, struct err *err)
 {
@@ -187,6 +206,7 @@ int starttls_start(const struct starttls *starttls, const int client[static 2], 
     } else if (frame_pair(control, err) == 0) {
         const int fds[3] = {client[0], client[1], stream[1]};
 
+        open_link(link, control[0], starttls->config);
         status = send_task(starttls->config, control[0], fds, err);
         if (status == 0)
             status = have_started(starttls, control[1], err);
@@ -195,12 +215,10 @@ int starttls_start(const struct starttls *starttls, const int client[static 2], 
     if (stream[1] >= 0)
         (void)close(stream[1]);
     if (status == 0) {
-        link->control = control[0];
         *session = stream[0];
         return 0;
     }
-    if (control[0] >= 0)
-        (void)close(control[0]);
+    starttls_close(link);
     if (stream[0] >= 0)
         (void)close(stream[0]);
     return -1;
@@ -235,10 +253,30 @@ static bool keep_tls(struct starttls_link *link, struct span text)
     return text.size > 0 && !kept.overflowed;
 }
 
+/* One that does not get its place beside the index is found out again by the next client that asks. */
+static bool take_verdict(struct starttls_link *link, struct frame_reader *word)
+{
+    struct starttls_verdict verdict = {0};
+    struct buf reason = buf_over(verdict.reason, sizeof verdict.reason);
+    struct err err;
+
+    verdict.from_s = (int64_t)frame_number(word);
+    verdict.until_s = (int64_t)frame_number(word);
+    buf_put(&reason, frame_text(word, sizeof verdict.reason - 1));
+    /* It is the first word, said before the client's first byte was read: no client has had a hand in it. */
+    if (!frame_is_whole(word) || link->judged || link->tls[0] != '\0' || link->failed || verdict.from_s < 0 ||
+        verdict.until_s < 0)
+        return false;
+    link->judged = true;
+    if (link->config != NULL && starttls_verdict_keep(link->config, link->pair, &verdict, &err) != 0)
+        log_say(LOG_WARNING, "what is known of the certificate is not kept: %s", err.text);
+    return true;
+}
+
 static void take_word(struct starttls_link *link, struct frame_reader *word, const char *client)
 {
     uint64_t level = word->type == STARTTLS_FAILED ? frame_number(word) : 0;
-    struct span text = frame_text(word, ERR_TEXT_SIZE);
+    struct span text = word->type == STARTTLS_JUDGED ? (struct span){0} : frame_text(word, ERR_TEXT_SIZE);
 
     switch ((enum starttls_word)word->type) {
     case STARTTLS_SECURED:
@@ -252,7 +290,12 @@ static void take_word(struct starttls_link *link, struct frame_reader *word, con
     case STARTTLS_ENDED:
         starttls_close(link);
         return;
+    case STARTTLS_JUDGED:
+        if (take_verdict(link, word))
+            return;
+        break;
     case STARTTLS_SERVE:
+    case STARTTLS_LOOK:
         break;
     }
     report(LOG_CRIT, PROGRAM_NAME " sent a word that it does not have", span_text(""), client);

@@ -1,6 +1,6 @@
 /*
  * STARTTLS, as seen from the side that holds neither key nor ciphers: starts mailmill-tls (receiver/starttls/) for a
- * client that asks, and hears from it. A client that never asks costs two looks at the files' modes.
+ * client that asks, and hears from it, the verdict on certificate and key (receiver/starttls_verdict.h) included.
  *
  *     writer                                            session
  *     starttls_start(&starttls, fds, &session, &link)   gets the end `session` of a stream
@@ -25,10 +25,12 @@
 #include "common/config.h"
 #include "common/envelope.h"
 #include "common/err.h"
+#include "receiver/starttls_verdict.h"
 
 enum {
     STARTTLS_READY_MS = 15000,     /* longest wait of a session for mailmill-tls to be ready */
     STARTTLS_HANDSHAKE_MS = 30000, /* longest handshake; command-timeout if that is shorter */
+    STARTTLS_LOOK_MS = 5000,       /* for mailmill-tls to look at the pair */
     STARTTLS_END_MS = 10000,       /* what mailmill-tls gets at most to take leave of a client, and some */
 };
 
@@ -41,6 +43,8 @@ enum starttls_word {
     STARTTLS_SECURED,   /* from it, before the first byte of the client's: protocol and cipher */
     STARTTLS_FAILED,    /* the log level, and why there is no TLS */
     STARTTLS_ENDED,     /* the last word; without one it was killed */
+    STARTTLS_LOOK,      /* to it: no client, only the pair is to be judged */
+    STARTTLS_JUDGED,    /* its first word: from and until when the certificate is valid, and why the pair won't do */
 };
 
 struct starttls {
@@ -51,13 +55,16 @@ struct starttls {
 
 /* What there is to know about one client's mailmill-tls. */
 struct starttls_link {
-    int control;                 /* the way to it, or -1 */
-    bool failed;                 /* it has said why there is no TLS */
-    char tls[ENVELOPE_TLS_SIZE]; /* protocol and cipher; empty until the handshake is done */
+    int control;                   /* the way to it, or -1 */
+    const struct config *config;   /* the pair's, and where the verdict on it is kept; NULL: nowhere */
+    char pair[STARTTLS_PAIR_SIZE]; /* as it was before it was read */
+    bool judged;                   /* the verdict has come */
+    bool failed;                   /* it has said why there is no TLS */
+    char tls[ENVELOPE_TLS_SIZE];   /* protocol and cipher; empty until the handshake is done */
 };
 
-/* Whether to offer it: false without a certificate, and, with a line in the log, when it or its key can't be read. */
-bool starttls_is_offered(const struct config *config);
+/* Has mailmill-tls look at the pair, and waits for its verdict, which is kept (receiver/starttls_verdict.h). */
+__attribute__((warn_unused_result)) int starttls_look(const struct config *config, struct err *err);
 
 /* Leaves a process behind that can start mailmill-tls when this one no longer may. It ends with this one. */
 __attribute__((warn_unused_result)) int starttls_leave_starter(struct starttls *starttls, struct err *err);

@@ -9,7 +9,8 @@
  *     WIRE_COMMIT    bytes appended             ->
  *                                               <- WIRE_COMMITTED with the ID, or WIRE_FAILED
  *     WIRE_DISCARD                              ->
- *     WIRE_REJECTED  recipient, reply, helo,    ->
+ *     WIRE_REJECTED  for the history or not,    ->
+ *                    recipient, reply, helo,
  *                    sender
  *     WIRE_LOG       level, text                ->
  *     WIRE_STARTTLS  with two descriptors:      ->
@@ -39,6 +40,7 @@ enum {
     WIRE_FRAME_MAX = WIRE_RECIPIENTS_MAX + 2048,
     WIRE_ANSWER_MAX = 64,
     WIRE_JOIN_MAX = 128,
+    WIRE_REJECTED_MAX = 4096,
 };
 
 enum wire_request {

@@ -300,6 +300,10 @@ int writer_run_all(struct writer *writer, int listener)
     /* While there is nothing that it would take along: no session, no message. */
     if (writer->starttls.config != NULL)
         status = starttls_leave_starter(&writer->starttls, &err);
+    /* What is paid once for all sessions need not wait for the first message: no word of theirs is read outside of
+     * the sandbox. What fails is said, and tried again, when a message begins. */
+    if (status == 0 && writer_session_lock_in(writer, &err) != 0)
+        log_say(LOG_WARNING, "no message can be taken yet: %s", err.text);
     writer->events = epoll_create1(EPOLL_CLOEXEC);
     if (status == 0)
         status =

@@ -6,9 +6,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/fault.h"
 #include "common/frame.h"
 #include "common/log.h"
+#include "common/rejection.h"
 #include "receiver/reply.h"
 #include "receiver/wire.h"
 #include "receiver/writer_message.h"
@@ -90,8 +92,7 @@ int writer_session_answer(struct writer *writer, struct writer_session *session,
 
 /* ---- requests ---- */
 
-/* Only now: a client that never gets as far as a message costs no more than the configuration. */
-static int open_spool(struct writer *writer, const struct writer_session *session, struct err *err)
+int writer_session_lock_in(struct writer *writer, struct err *err)
 {
     struct err no_index;
 
@@ -101,11 +102,18 @@ static int open_spool(struct writer *writer, const struct writer_session *sessio
         log_say(LOG_ERR, "%s", no_index.text); /* mail goes on without */
     if (spool_open(&writer->spool, writer->config->spool, true, err) != 0)
         return -1;
-    writer_tls_leave_starter(&session->tls, &writer->starttls);
     if (writer_enter_sandbox(writer->config, err) == 0)
         return 0;
     spool_close(&writer->spool);
     return -1;
+}
+
+/* Only now: a client that never gets as far as a message costs no more than the configuration. */
+static int open_spool(struct writer *writer, const struct writer_session *session, struct err *err)
+{
+    if (!writer->spool.is_open)
+        writer_tls_leave_starter(&session->tls, &writer->starttls);
+    return writer_session_lock_in(writer, err);
 }
 
 static int on_begin(struct writer *writer, struct writer_session *session, struct frame_reader *frame,
@@ -171,26 +179,49 @@ static int on_discard(struct writer *writer, struct writer_session *session, str
     return 0;
 }
 
+/* Mail goes on without; and one line says as much as one for each. */
+static void record(struct writer *writer, const struct rejection *rejection)
+{
+    struct rejection_paths paths;
+    struct err err;
+    int status = rejection_paths(&paths, writer->config->index, &err);
+
+    if (status == 0)
+        status = rejection_append(&paths, rejection, &err);
+    if (status != 0 && !writer->unrecorded)
+        log_say(LOG_ERR, "a rejection is not in the history: %s", err.text);
+    writer->unrecorded = status != 0;
+}
+
+static void log_rejected(const struct writer_session *session, const struct rejection *rejection)
+{
+    struct log_line line;
+
+    log_start(&line, LOG_INFO, "rejected");
+    log_text(&line, "client", rejection->client);
+    writer_proxy_log(&session->proxy, &line);
+    log_text(&line, "helo", rejection->helo);
+    log_text(&line, "from", rejection->sender);
+    log_text(&line, "to", rejection->recipient);
+    log_text(&line, "reply", rejection->reply);
+    log_end(&line);
+}
+
 static int on_rejected(struct writer *writer, struct writer_session *session, struct frame_reader *frame,
                        struct err *err)
 {
-    struct span recipient = frame_text(frame, ADDRESS_SIZE - 1);
-    struct span reply = frame_text(frame, REPLY_LINE_MAX);
-    struct span helo = frame_text(frame, ENVELOPE_HELO_SIZE - 1);
-    struct span sender = frame_text(frame, ADDRESS_SIZE - 1);
-    struct log_line line;
+    uint64_t of_mail = frame_number(frame);
+    struct rejection rejection = {.time_ms = clock_now_ms(), .client = span_text(session->client)};
 
-    (void)writer;
-    if (!frame_is_whole(frame))
+    rejection.recipient = frame_text(frame, ADDRESS_SIZE - 1);
+    rejection.reply = frame_text(frame, REPLY_LINE_MAX);
+    rejection.helo = frame_text(frame, ENVELOPE_HELO_SIZE - 1);
+    rejection.sender = frame_text(frame, ADDRESS_SIZE - 1);
+    if (!frame_is_whole(frame) || of_mail > 1)
         return err_set(err, ERR_PROTOCOL, "the session sent a malformed rejection");
-    log_start(&line, LOG_INFO, "rejected");
-    log_text(&line, "client", span_text(session->client));
-    writer_proxy_log(&session->proxy, &line);
-    log_text(&line, "helo", helo);
-    log_text(&line, "from", sender);
-    log_text(&line, "to", recipient);
-    log_text(&line, "reply", reply);
-    log_end(&line);
+    log_rejected(session, &rejection);
+    if (of_mail == 1 && writer->config->record_rejections)
+        record(writer, &rejection);
     return 0;
 }
 

@@ -45,6 +45,8 @@ void writer_session_init(struct writer_session *session, const struct config *co
 
 /* Whether it has a message in hand: a file in tmp/, or on its way into new/. */
 bool writer_session_has_message(const struct writer_session *session);
+/* Opens the spool, loads what the index needs and enters the sandbox; harmless when that is done already. */
+__attribute__((warn_unused_result)) int writer_session_lock_in(struct writer *writer, struct err *err);
 
 /* Serves one request. The session is in WRITER_COMMITTING when it has completed a message. */
 __attribute__((warn_unused_result)) int writer_session_hear(struct writer *writer, struct writer_session *session,

@@ -155,6 +155,19 @@ UPDATE attempt
 SELECT handler FROM delivery
  WHERE message_id = :id AND state = 'running' AND (:handler IS NULL OR handler = :handler) LIMIT 1;
 
+-- name: rejection_next
+-- The ID of the next one, whatever else is or was in the table.
+SELECT coalesce(max(id), 0) + 1 FROM rejection;
+
+-- name: rejection_add
+-- One that is there was brought in before a crash.
+INSERT INTO rejection (id, rejected_ms, client_address, client_helo, sender, recipient, reply)
+VALUES (:id, :rejected_ms, :client, :helo, :sender, :recipient, :reply)
+ON CONFLICT (id) DO NOTHING;
+
+-- name: rejection_trim
+DELETE FROM rejection WHERE id <= (SELECT max(id) FROM rejection) - :keep;
+
 -- ---- the operator's command ----
 
 -- name: command_snapshot

@@ -34,6 +34,7 @@ enum { CONTROL = STDIN_FILENO, WORD_SIZE = ERR_TEXT_SIZE + 32, TASK_FDS = 3 };
 
 /* What the receiver wants done, out of its one frame. */
 struct task {
+    bool is_look; /* at the pair alone, without a client */
     int in, out, session;
     int64_t ends_ms; /* of the handshake */
 };
@@ -70,6 +71,21 @@ _Noreturn static void fail(int level, const struct err *why)
     leave(EX_UNAVAILABLE);
 }
 
+/* Before the first byte of a client's is read. */
+static void say_verdict(const struct starttls_verdict *verdict)
+{
+    char storage[WORD_SIZE];
+    struct buf frame = buf_over(storage, sizeof storage);
+    struct err err;
+
+    frame_start(&frame, STARTTLS_JUDGED);
+    frame_put_number(&frame, (uint64_t)verdict->from_s);
+    frame_put_number(&frame, (uint64_t)verdict->until_s);
+    frame_put_text(&frame, span_text(verdict->reason));
+    if (frame_send(CONTROL, &frame, NULL, 0, &err) != 0)
+        leave(EX_UNAVAILABLE);
+}
+
 /* ---- serving ---- */
 
 static int take_task(struct task *task, struct err *err)
@@ -82,11 +98,14 @@ static int take_task(struct task *task, struct err *err)
 
     if (frame_receive(CONTROL, storage, sizeof storage, &frame, fds, &count, err) != 1)
         return -1;
+    task->is_look = frame.type == STARTTLS_LOOK;
+    if (task->is_look && frame_is_whole(&frame) && count == 0)
+        return 0;
     handshake_ms = frame_number(&frame);
     if (frame.type != STARTTLS_SERVE || !frame_is_whole(&frame) || count != TASK_FDS ||
         handshake_ms > STARTTLS_HANDSHAKE_MS)
         return err_set(err, ERR_PROTOCOL, "mailmill-tls got a task that it does not understand");
-    *task = (struct task){fds[0], fds[1], fds[2], clock_monotonic_ms() + (int64_t)handshake_ms};
+    *task = (struct task){false, fds[0], fds[1], fds[2], clock_monotonic_ms() + (int64_t)handshake_ms};
     for (size_t i = 0; i < count; i++)
         if (fcntl(fds[i], F_SETFL, O_NONBLOCK) != 0)
             return err_system(err, "a descriptor that does not block");
@@ -147,13 +166,20 @@ _Noreturn static void serve(const char *certificate, const char *key)
 {
     struct err err = {0};
     struct task task = {0};
+    struct starttls_verdict verdict;
     struct sandbox sandbox;
     struct tls *server;
 
     (void)signal(SIGPIPE, SIG_IGN);
     if (take_task(&task, &err) != 0)
         fail(LOG_CRIT, &err);
-    server = keypair_load(certificate, key, &err);
+    server = keypair_load(certificate, key, &verdict, &err);
+    if (server != NULL || err.kind == ERR_PERMANENT)
+        say_verdict(&verdict);
+    if (task.is_look) {
+        say(STARTTLS_ENDED, 0, NULL);
+        leave(EX_OK);
+    }
     if (server == NULL)
         fail(LOG_ERR, &err);
     if (sandbox_prepare(&sandbox, &profile_sandbox, NULL, 0, &err) != 0 || lock_in(&sandbox, &err) != 0)
@@ -165,7 +191,8 @@ _Noreturn static void serve(const char *certificate, const char *key)
 static int check(const char *certificate, const char *key)
 {
     struct err err = {0};
-    struct tls *server = keypair_load(certificate, key, &err);
+    struct starttls_verdict verdict;
+    struct tls *server = keypair_load(certificate, key, &verdict, &err);
 
     if (server == NULL)
         (void)fprintf(stderr, "%s\n", err.text);

@@ -18,8 +18,9 @@ declare -A processor_points=(
     [filing-moved]=2 [index-before-commit]=9 [index-committed]=9
 )
 
+# Those of rejections are tried in rejections.sh.
 for point in $(points FAULT_POINT); do
-    [ -n "${writer[$point]-}${processor_points[$point]-}" ] || fail "there is a test for the fault point $point"
+    [[ -n "${writer[$point]-}${processor_points[$point]-}" || $point == rejection* ]] || fail "there is a test for the fault point $point"
 done
 for point in "${!writer[@]}" "${!processor_points[@]}"; do
     points FAULT_POINT | grep -qx -- "$point" || fail "the fault point $point is in the sources"

@@ -67,6 +67,9 @@ many_allowed='max-sessions = "100" max-sessions-per-client = "100"'
 instance_open
 configure "$many_allowed"
 listener_start stdin
+writer=$(writer_of "$listener")
+equal "before the first client its writer has given up its rights" \
+    "$(grep NoNewPrivs "/proc/$writer/status" | tr -d '\t')" NoNewPrivs:1
 suite "a socket on descriptor 0"
 listener_stop
 equal "a socket on descriptor 0: it ends well" $? 0

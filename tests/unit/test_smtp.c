@@ -1141,6 +1141,71 @@ static void a_rejection_says_what_was_refused(void **state)
     assert_true(span_equal(rejection->reply_text, SPAN("500 5.5.2 command not recognised")));
 }
 
+/* The history is about mail: what its last refusal must be of, and how a session that ends so ends. */
+static void noise_is_no_refusal_of_mail(void **state)
+{
+    const struct {
+        struct span input;
+        bool of_mail, asked;
+        enum reply sent_away;
+    } cases[] = {
+        {SPAN("FOO\r\n"), false, false, REPLY_NONE},
+        {SPAN("EHLO bad name\r\n"), false, false, REPLY_NONE},
+        {SPAN("EHLO x\r\nSTARTTLS\r\n"), false, false, REPLY_NONE},
+        {SPAN("GET / HTTP/1.1\r\n"), false, false, REPLY_NONE},
+        {SPAN("MAIL FROM:<a@example.org>\n"), false, false, REPLY_NONE},
+        {SPAN("MAIL FROM:<a@example.org>\r\n"), true, true, REPLY_NONE},
+        {SPAN(EHLO "MAIL FROM:<a@example.org> SIZE=99999\r\n"), true, true, REPLY_NONE},
+        {SPAN(EHLO MAIL "RCPT TO:<nobody@example.com>\r\n"), true, true, REPLY_NONE},
+        {SPAN(EHLO MAIL "RCPT TO:nobody\r\n"), true, true, REPLY_NONE},
+        {SPAN(EHLO MAIL "DATA\r\n"), true, true, REPLY_NONE},
+        /* These follow from a refusal that is recorded. */
+        {SPAN(EHLO MAIL "RCPT TO:<nobody@example.com>\r\nDATA\r\n"), false, true, REPLY_NONE},
+        {SPAN(EHLO MAIL "RCPT TO:<a@example.com>\r\nDATA\r\nx\ny\r\n.\r\n"), true, true, REPLY_NONE},
+        {SPAN(EHLO MAIL "RCPT TO:<a@example.com>\r\nBDAT x\r\n"), true, true, REPLY_OUT_OF_STEP},
+        {SPAN(EHLO "BDAT x\r\n"), true, true, REPLY_OUT_OF_STEP},
+        {SPAN("X\r\nX\r\nX\r\nX\r\nX\r\nX\r\nX\r\nX\r\nX\r\nX\r\n"), false, false, REPLY_TOO_MANY_ERRORS},
+        {SPAN(EHLO MAIL "X\r\nX\r\nX\r\nX\r\nX\r\nX\r\nX\r\nX\r\nX\r\nX\r\n"), false, true, REPLY_TOO_MANY_ERRORS},
+        {SPAN(EHLO MAIL "X\r\nQUIT\r\n"), false, true, REPLY_NONE},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        converse(cases[i].input, cases[i].input.size);
+        assert_int_equal(run.smtp.rejection.of_mail, cases[i].of_mail);
+        assert_int_equal(run.smtp.asked, cases[i].asked);
+        assert_int_equal(run.smtp.sent_away, cases[i].sent_away);
+    }
+}
+
+static void a_sender_that_is_refused_is_known(void **state)
+{
+    struct span input = SPAN(EHLO "MAIL FROM:<Big@Example.ORG> SIZE=99999\r\n");
+
+    (void)state;
+    converse(input, input.size);
+    assert_string_equal(run.smtp.mail.sender.text, "Big@example.org");
+    assert_int_equal(run.smtp.state, SMTP_READY);
+    input = SPAN(EHLO "MAIL FROM:<Big@Example.ORG\r\n");
+    converse(input, input.size);
+    assert_string_equal(run.smtp.mail.sender.text, "");
+}
+
+static void who_sends_too_many_commands_is_sent_away(void **state)
+{
+    struct span input = SPAN(EHLO MAIL "NOOP\r\nNOOP\r\n");
+
+    (void)state;
+    run.policy.max_commands = 3;
+    converse(input, input.size);
+    assert_int_equal(run.smtp.rejection.reply, REPLY_TOO_MANY_COMMANDS);
+    assert_true(run.smtp.rejection.of_mail);
+    input = SPAN("NOOP\r\nNOOP\r\nNOOP\r\nNOOP\r\n");
+    converse(input, input.size);
+    assert_int_equal(run.smtp.rejection.reply, REPLY_TOO_MANY_COMMANDS);
+    assert_false(run.smtp.rejection.of_mail);
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, set_up)
 
 int main(void)
@@ -1182,6 +1247,9 @@ int main(void)
         TEST(nothing_is_read_while_answers_wait),
         TEST(hanging_up),
         TEST(a_rejection_says_what_was_refused),
+        TEST(noise_is_no_refusal_of_mail),
+        TEST(a_sender_that_is_refused_is_known),
+        TEST(who_sends_too_many_commands_is_sent_away),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -111,6 +111,51 @@ static void a_failure_is_logged(void **state)
     end_talk(&talk);
 }
 
+static void say_verdict(const struct talk *talk, const char *reason)
+{
+    char storage[2 * ERR_TEXT_SIZE];
+    struct buf frame = buf_over(storage, sizeof storage);
+    struct err err;
+
+    frame_start(&frame, STARTTLS_JUDGED);
+    frame_put_number(&frame, 1);
+    frame_put_number(&frame, 2);
+    frame_put_text(&frame, span_text(reason));
+    assert_int_equal(frame_send(talk->other, &frame, NULL, 0, &err), 0);
+}
+
+/* Said later it might be a client's word, in the name of a program that it has taken over. */
+static void a_verdict_is_the_first_word_or_none(void **state)
+{
+    char certificate[256], key[256], index[256];
+    struct config config = {.certificate = certificate, .key = key, .index = index};
+    struct starttls_verdict verdict;
+
+    snprintf(certificate, sizeof certificate, "%s", support_path(*state, "one.pem"));
+    snprintf(key, sizeof key, "%s", support_path(*state, "one.key"));
+    snprintf(index, sizeof index, "%s", support_path(*state, "index.db"));
+    for (int i = 0; i < 3; i++) {
+        struct talk talk = start_talk();
+
+        talk.link.config = &config;
+        starttls_pair_name(&config, talk.link.pair);
+        if (i == 0)
+            say_verdict(&talk, "no match");
+        else if (i == 1)
+            say(&talk, STARTTLS_SECURED, -1, "TLSv1.3 X");
+        else
+            say(&talk, STARTTLS_FAILED, LOG_INFO, "a handshake that failed");
+        starttls_hear(&talk.link, "192.0.2.1", 0);
+        assert_int_equal(talk.link.judged, i == 0);
+        say_verdict(&talk, "forged");
+        starttls_hear(&talk.link, "192.0.2.1", 0);
+        assert_int_equal(talk.link.control, -1);
+        assert_true(starttls_verdict_find(&config, talk.link.pair, &verdict));
+        assert_string_equal(verdict.reason, "no match");
+        end_talk(&talk);
+    }
+}
+
 static void a_death_is_logged(void **state)
 {
     struct talk talk = start_talk();
@@ -182,7 +227,9 @@ static int make_pairs(void **state)
 static void a_pair_is_loaded(void **state)
 {
     struct err err = {0};
-    struct tls *server = keypair_load(support_path(*state, "one.pem"), support_path(*state, "one.key"), &err);
+    struct starttls_verdict verdict;
+    struct tls *server =
+        keypair_load(support_path(*state, "one.pem"), support_path(*state, "one.key"), &verdict, &err);
 
     assert_non_null(server);
     tls_free(server);
@@ -204,7 +251,12 @@ static void what_is_no_pair_is_refused(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct err err = {0};
 
-        assert_null(keypair_load(support_path(*state, rows[i].certificate), support_path(*state, rows[i].key), &err));
+        struct starttls_verdict verdict;
+
+        assert_null(keypair_load(support_path(*state, rows[i].certificate), support_path(*state, rows[i].key),
+                                 &verdict, &err));
+        if (err.kind == ERR_PERMANENT)
+            assert_string_equal(verdict.reason, err.text);
         if (strstr(err.text, rows[i].expected) == NULL)
             fail_msg("expected \"%s\", got \"%s\"", rows[i].expected, err.text);
     }
@@ -289,7 +341,8 @@ static int serve(void *context)
     static struct relay relay;
     const struct service *service = context;
     struct err err = {0};
-    struct tls *server = keypair_load(service->certificate, service->key, &err);
+    struct starttls_verdict verdict;
+    struct tls *server = keypair_load(service->certificate, service->key, &verdict, &err);
     struct sandbox sandbox;
     int status = 0;
 
@@ -468,6 +521,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_link_learns_protocol_and_cipher),
         cmocka_unit_test(a_failure_is_logged),
+        cmocka_unit_test(a_verdict_is_the_first_word_or_none),
         cmocka_unit_test(a_death_is_logged),
         cmocka_unit_test(wrong_words_end_the_link),
         cmocka_unit_test(a_pair_is_loaded),

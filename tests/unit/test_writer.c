@@ -384,6 +384,7 @@ static void test_log(void **state)
     put_log(&frame, LOG_INFO, SPAN("a line\nforged line\x1b[31m\0 end"));
     send_frame(&f, &frame);
     frame_start(&frame, WIRE_REJECTED);
+    frame_put_number(&frame, 1);
     frame_put_text(&frame, SPAN("x@example.com\n"));
     frame_put_text(&frame, SPAN("550 no"));
     frame_put_text(&frame, SPAN("h"));
