@@ -77,12 +77,8 @@ int writer_session_answer(struct writer *writer, struct writer_session *session,
 /* Only now: a client that never gets as far as a message costs no more than the configuration. */
 static int open_spool(struct writer *writer, const struct writer_session *session, struct err *err)
 {
-    struct err no_index;
-
     if (writer->spool.is_open)
         return 0;
-    if (index_prepare(&no_index) != 0)
-        log_say(LOG_ERR, "%s", no_index.text); /* mail goes on without */
     if (spool_open(&writer->spool, writer->config->spool, true, err) != 0)
         return -1;
     writer_tls_leave_starter(&session->tls, &writer->starttls);
