@@ -69,8 +69,7 @@ static void log_through_writer(void *context, int level, struct span text)
     (void)tell(c, &frame);
 }
 
-/* Waits for the writer's answer of the wanted type; the descriptor or the ID that comes with it is put where asked.
- */
+/* Waits for the writer's answer of the wanted type. The descriptor or the ID that came is put where asked. */
 static enum reply_failure hear(struct conversation *c, enum wire_answer wanted, int *fd, char *id)
 {
     char storage[WIRE_ANSWER_MAX];
@@ -223,8 +222,10 @@ static int wait_for(struct conversation *c, int fd, short events)
 static void flush(struct conversation *c)
 {
     while (!c->over && c->output.size > 0) {
-        ssize_t written = wait_for(c, c->out, POLLOUT) == 1 ? write(c->out, c->output.data, c->output.size) : -1;
+        ssize_t written = session_send(c->out, buf_span(&c->output));
 
+        if (written == 0)
+            written = wait_for(c, c->out, POLLOUT) == 1 ? write(c->out, c->output.data, c->output.size) : -1;
         if (written < 0)
             c->over = true;
         else
