@@ -137,7 +137,8 @@ static int on_commit(struct writer *writer, struct writer_session *session, stru
         return err_set(err, ERR_PROTOCOL, "the session sent a malformed commit");
     if (check_size(session, appended, err) != 0)
         return -1;
-    session->entry = (struct commit_entry){.id = session->envelope.id, .file = session->file, .owner = session};
+    session->entry = (struct commit_entry){
+        .id = session->envelope.id, .file = session->file, .size = session->size, .owner = session};
     session->state = WRITER_COMMITTING;
     return 0;
 }
