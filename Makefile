@@ -50,7 +50,8 @@ HARDENING = -fstack-protector-strong -fstack-clash-protection -fPIE \
 DEFINES = -D_GNU_SOURCE -DMAILMILL_VERSION='"$(VERSION)"' -DMAILMILL_LIBEXECDIR='"$(libexecdir)"'
 COMPILE = $(CC) -std=c17 $(DEFINES) -I. -I$(BUILD)/gen $(PKG_CFLAGS) $(WARNINGS) $(HARDENING) -fno-common \
 	$(OPTIMISE) $(CFLAGS) $(VARIANT_FLAGS) $(if $(WERROR),-Werror)
-LINK = $(CC) $(VARIANT_FLAGS) -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
+PIE = -pie
+LINK = $(CC) $(VARIANT_FLAGS) $(PIE) -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
 
 # ---- rooms ---------------------------------------------------------------------------------------
 # Each room is a folder of sources and becomes one library, main.c left out. A room may stand on those named here.
@@ -77,26 +78,23 @@ generated = $(BUILD)/gen/statements.h $(BUILD)/gen/schema.c
 .PHONY: all
 all: $(libraries) $(program_files) $(handler_files)
 
-# What pkg-config says about the libraries. The receiver, which starts for each connection, has libconfuse built in
-# where that can be had: finding and binding a library takes longer than the configuration.
-# It is found once, after those that are missing were installed. GNU make reads
-# this file again when it has made it. Goals that compile nothing do without.
+# What pkg-config says about the libraries. It is found once, after those that are missing were installed. GNU make
+# reads this file again when it has made it. Goals that compile nothing do without.
 needs_nothing = clean help uninstall format demo-stop
 ifneq ($(filter-out $(needs_nothing),$(or $(MAKECMDGOALS),all)),)
 include build/packages.mk
 endif
 
-build/packages.mk: tests/packages.sh
+build/packages.mk: tests/packages.sh Makefile
 	@tests/packages.sh build
 	@mkdir -p build
 	@{ echo "PKG_CFLAGS := $$(pkg-config --cflags-only-I libconfuse libseccomp sqlite3)"; \
 	   echo "GMIME_CFLAGS := $$(pkg-config --cflags gmime-3.0 | sed 's/-I/-isystem /g')"; \
-	   echo "PKG_LIBS := $$(pkg-config --libs libconfuse libseccomp)"; \
-	   if [ -e "$$($(CC) -print-file-name=libconfuse.a)" ]; then \
-	       echo "RECEIVER_LIBS := -Wl,-Bstatic -lconfuse -Wl,-Bdynamic"; \
-	   else echo "RECEIVER_LIBS := $$(pkg-config --libs libconfuse)"; fi; \
+	   echo "PKG_LIBS := $$(pkg-config --libs libconfuse libseccomp sqlite3)"; \
+	   if echo 'int main(void) { return 0; }' | $(CC) -static-pie -o $@.try -x c - $(built_in) 2> /dev/null; \
+	       then echo "CAN_BUILD_IN := yes"; else echo "CAN_BUILD_IN :="; fi; \
+	   rm -f $@.try; \
 	   echo "TLS_LIBS := $$(pkg-config --libs libtls libcrypto)"; \
-	   echo "SQLITE_LIBS := $$(pkg-config --libs sqlite3)"; \
 	   echo "GMIME_LIBS := $$(pkg-config --libs gmime-3.0)"; } > $@
 
 # Objects are made again when the flags are not those they were made with.
@@ -166,6 +164,20 @@ $(foreach room,$(rooms),$(eval $(call room_rules,$(room))))
 LIBS_mailmill-mime = $(GMIME_LIBS)
 LIBS_mailmill-tls = $(TLS_LIBS)
 
+# The receiver, which starts for each connection, has all of its libraries built in where that can be had: finding and
+# binding them takes longer than a client that is refused. What in them asks for accounts or more libraries is never
+# called, and a static program had better be certain of that. Sanitizers have their own idea of libc.
+built_in = -lconfuse -lsqlite3 -lm
+never_called = getpwnam getpwuid dlopen dlsym dlclose dlerror
+comma = ,
+aborts_on = -Wl$(comma)--wrap=$(1)$(comma)--defsym=__wrap_$(1)=abort
+ifeq ($(CAN_BUILD_IN)$(findstring sanitize,$(VARIANT_FLAGS)),yes)
+$(BUILD)/mailmill-receiver: private PIE = -static-pie $(foreach symbol,$(never_called),$(call aborts_on,$(symbol)))
+RECEIVER_LIBS = $(built_in)
+else
+RECEIVER_LIBS = $(PKG_LIBS)
+endif
+
 define program_rules
 $(BUILD)/$(2): $(BUILD)/obj/$(1)/main.o $(foreach room,$(1) $(call stands_on,$(1)),$(call library,$(room)))
 	$(call say,LINK,$$@)
@@ -190,7 +202,7 @@ rooms_of = $(strip $(foreach room,$(rooms_highest_first),$(call includes,$(1),$(
 with_ground = $(1) $(call stands_on,$(firstword $(1)))
 libraries_for = $(foreach room,$(call with_ground,$(call rooms_of,$(1))),$(call library,$(room)))
 test_libs = $(if $(filter %/libmime.a,$^),$(GMIME_LIBS)) $(if $(filter %/libstarttls.a,$^),$(TLS_LIBS)) \
-	$(PKG_LIBS) $(SQLITE_LIBS)
+	$(PKG_LIBS)
 
 test_objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/unit/*.c tests/fuzz/*.c))
 

@@ -22,42 +22,83 @@ int64_t clock_monotonic_ms(void)
     return read_ms(CLOCK_MONOTONIC);
 }
 
-/* Splits into calendar time and the milliseconds left (0 to 999), also before 1970. */
-static struct tm calendar(int64_t time_ms, unsigned *milliseconds)
-{
-    int64_t remainder = time_ms % 1000;
-    time_t seconds = (time_t)(time_ms / 1000);
-    struct tm tm = {0};
+/* Calendar time, counted as people do. */
+struct calendar {
+    int64_t year;
+    unsigned month;   /* 1 to 12 */
+    unsigned day;     /* 1 to 31 */
+    unsigned weekday; /* 0: Sunday */
+    unsigned hour, minute, second, millisecond;
+};
 
-    if (remainder < 0) {
-        remainder += 1000;
-        seconds--;
-    }
-    *milliseconds = (unsigned)remainder % 1000;
-    (void)gmtime_r(&seconds, &tm);
-    return tm;
+enum {
+    MS_A_DAY = 24 * 60 * 60 * 1000,
+    DAYS_IN_400_YEARS = 400 * 365 + 97,
+    MARCH_OF_0_TO_1970 = 719468, /* days from 0000-03-01 to 1970-01-01 */
+    WEEKDAY_OF_1970 = 4,         /* a Thursday */
+};
+
+/* Quotient and remainder as for times before 1970: the remainder is never negative. */
+static int64_t divide(int64_t number, int64_t by, unsigned *remainder)
+{
+    int64_t quotient = number / by - (number % by < 0);
+
+    *remainder = (unsigned)(number - quotient * by);
+    return quotient;
+}
+
+/*
+ * In the Gregorian calendar. A year is taken to begin in March, so that the day that not every year has is its last
+ * one; then the months begin after 0, 31, 61, 92 ... days: (153 m + 2) / 5.
+ */
+static void put_date(struct calendar *c, int64_t days)
+{
+    unsigned day_of_era, year, day_of_year, month;
+    int64_t era = divide(days + MARCH_OF_0_TO_1970, DAYS_IN_400_YEARS, &day_of_era);
+
+    /* Without the leap days so far: one in 4 years, none in 100, one in 400. */
+    year = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / (DAYS_IN_400_YEARS - 1)) / 365;
+    day_of_year = day_of_era - (365 * year + year / 4 - year / 100);
+    month = (5 * day_of_year + 2) / 153;
+    c->day = day_of_year - (153 * month + 2) / 5 + 1;
+    c->month = month < 10 ? month + 3 : month - 9;
+    c->year = era * 400 + year + (c->month <= 2);
+}
+
+/*
+ * By hand: the C library's gmtime_r() and strftime() look for the time zone first, which is a file to read, memory to
+ * get and, in a sandbox, not to be had; and strftime() knows locales.
+ */
+static struct calendar calendar(int64_t time_ms)
+{
+    struct calendar c;
+    unsigned left;
+    int64_t days = divide(time_ms, MS_A_DAY, &left);
+
+    put_date(&c, days);
+    (void)divide(days + WEEKDAY_OF_1970, 7, &c.weekday);
+    c.millisecond = left % 1000;
+    c.second = left / 1000 % 60;
+    c.minute = left / (60 * 1000) % 60;
+    c.hour = left / (60 * 60 * 1000);
+    return c;
 }
 
 void clock_iso8601(int64_t time_ms, char text[static CLOCK_ISO8601_SIZE])
 {
-    unsigned milliseconds;
-    struct tm tm = calendar(time_ms, &milliseconds);
-    size_t used = strftime(text, CLOCK_ISO8601_SIZE, "%Y-%m-%dT%H:%M:%S", &tm);
+    struct calendar c = calendar(time_ms);
 
-    snprintf(text + used, CLOCK_ISO8601_SIZE - used, ".%03uZ", milliseconds);
+    snprintf(text, CLOCK_ISO8601_SIZE, "%04lld-%02u-%02uT%02u:%02u:%02u.%03uZ", (long long)c.year, c.month, c.day,
+             c.hour, c.minute, c.second, c.millisecond);
 }
 
 void clock_rfc5322(int64_t time_ms, char text[static CLOCK_RFC5322_SIZE])
 {
-    /* strftime() would write the names in the locale's language; its digits are the same everywhere. */
     static const char days[7][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
     static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                        "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-    unsigned milliseconds;
-    struct tm tm = calendar(time_ms, &milliseconds);
-    char rest[CLOCK_RFC5322_SIZE];
+    struct calendar c = calendar(time_ms);
 
-    (void)strftime(rest, sizeof rest, "%Y %H:%M:%S +0000", &tm);
-    snprintf(text, CLOCK_RFC5322_SIZE, "%s, %02u %s %.20s", days[(unsigned)tm.tm_wday % 7],
-             (unsigned)tm.tm_mday % 100, months[(unsigned)tm.tm_mon % 12], rest);
+    snprintf(text, CLOCK_RFC5322_SIZE, "%s, %02u %s %04lld %02u:%02u:%02u +0000", days[c.weekday], c.day,
+             months[c.month - 1], (long long)c.year, c.hour, c.minute, c.second);
 }

@@ -118,8 +118,11 @@ const struct config_key *config_keys(size_t *count)
 
 const struct config_key *config_key_find(const char *section, struct span name)
 {
-    for (size_t i = 0; i < CONFIG_KEY_COUNT; i++)
-        if (span_equal(span_text(keys[i].name), name) && strcmp(keys[i].section, section) == 0)
+    /* The receiver does this for every line of its configuration and every client: a look at one letter will mostly
+     * do. */
+    for (size_t i = 0; i < CONFIG_KEY_COUNT && name.size > 0; i++)
+        if (keys[i].name[0] == name.data[0] && span_equal(span_text(keys[i].name), name) &&
+            strcmp(keys[i].section, section) == 0)
             return &keys[i];
     return NULL;
 }

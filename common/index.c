@@ -8,7 +8,6 @@
 
 #include "common/clock.h"
 #include "common/fault.h"
-#include "common/sqlite.h"
 #include "schema/schema.h"
 
 enum { BUSY_PAUSE_MS = 5 };
@@ -159,8 +158,6 @@ int index_open(struct index *index, const char *path, enum index_access access, 
     int status;
 
     *index = (struct index){.path = path};
-    if (sqlite_load(err) != 0)
-        return err_prefix(err, "index %s", path);
     if (FAULT_ERRNO("index-open"))
         return err_system(err, "index %s", path);
     if (access != INDEX_READER && create_file(path, err) != 0)
@@ -174,11 +171,6 @@ int index_open(struct index *index, const char *path, enum index_access access, 
         return 0;
     index_close(index);
     return -1;
-}
-
-int index_prepare(struct err *err)
-{
-    return sqlite_load(err);
 }
 
 void index_close(struct index *index)

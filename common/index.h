@@ -42,9 +42,6 @@ struct index {
     sqlite3_stmt *statements[STATEMENT_COUNT];
 };
 
-/* Loads what opening needs, for a process that will not be able to read it any more when it opens the database. */
-__attribute__((warn_unused_result)) int index_prepare(struct err *err);
-
 /*
  * Opens the database and, unless it is read only, creates it if missing and brings its schema up to date. A file made
  * by a newer mailmill is a permanent error; a damaged one too (its text says what to do).

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/fsuid.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -18,7 +19,9 @@
 static struct {
     const char *program;
     enum log_target target;
-    int file; /* -1: none */
+    int file;              /* -1: none */
+    bool is_late;          /* nothing is open yet */
+    const char *late_file; /* to be opened then, or NULL */
     log_sink *sink;
     void *sink_context;
     bool has_owner;
@@ -68,20 +71,42 @@ static int open_file(const char *file)
     return fd;
 }
 
-void log_open(const char *program, enum log_target target, const char *file)
+void log_open_late(const char *program, enum log_target target, const char *file)
 {
     destination.program = program;
     destination.target = target;
-    if (target == LOG_TO_SYSLOG)
-        openlog(program, LOG_PID | LOG_NDELAY, LOG_MAIL); /* now: a sandbox may forbid it later */
+    destination.late_file = file;
+    destination.is_late = true;
     if (destination.file >= 0)
         (void)close(destination.file);
     destination.file = -1;
-    if (file == NULL)
+}
+
+void log_ready(void)
+{
+    const char *file = destination.late_file;
+
+    if (!destination.is_late)
         return;
-    destination.file = open_file(file);
-    if (destination.file < 0)
+    destination.is_late = false;
+    destination.late_file = NULL;
+    if (file != NULL)
+        destination.file = open_file(file);
+    if (destination.file < 0 && destination.target == LOG_TO_SYSLOG) {
+        int number = errno;
+
+        openlog(destination.program, LOG_PID | LOG_NDELAY, LOG_MAIL);
+        tzset(); /* syslog(3) stamps its lines with local time, which is another file */
+        errno = number;
+    }
+    if (destination.file < 0 && file != NULL)
         log_say(LOG_ERR, "cannot open the log file %s: %s", file, strerror(errno));
+}
+
+void log_open(const char *program, enum log_target target, const char *file)
+{
+    log_open_late(program, target, file);
+    log_ready();
 }
 
 void log_reopen(const char *file)
@@ -121,6 +146,8 @@ static void emit(int level, struct span text)
     char head[96];
     char time_text[CLOCK_ISO8601_SIZE];
 
+    if (destination.sink == NULL)
+        log_ready();
     if (destination.sink != NULL) {
         destination.sink(destination.sink_context, level, text);
     } else if (destination.file >= 0) {

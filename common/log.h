@@ -37,6 +37,13 @@ enum log_target { LOG_TO_SYSLOG, LOG_TO_STDERR };
  * `target`. Says in the first line when the file could not be opened. `program` is borrowed for good.
  */
 void log_open(const char *program, enum log_target target, const char *file);
+/*
+ * The same, but file and syslog are opened with the first line, or by log_ready(): for a process that most often has
+ * nothing to say. `file` is borrowed until then.
+ */
+void log_open_late(const char *program, enum log_target target, const char *file);
+/* Opens what is not yet open, as it may not be possible any more when there is something to say: in a sandbox. */
+void log_ready(void);
 
 /*
  * Whose a log file is that root opens: it is opened with that user's rights, and where only root can make it, made

@@ -111,13 +111,27 @@ static struct span ordinary(struct span input)
     return span_slice(line, 0, span_find(line, '\r'));
 }
 
+/* Whether a line ends at the front of `input`, all of its end is there, and so is room for it. */
+static bool line_ends(const struct content *content, struct span input)
+{
+    return input.size >= 2 && input.data[0] == '\r' && input.data[1] == '\n' && content->used < CONTENT_AREA_SIZE;
+}
+
 /* Within a line. Gives how many bytes were used. */
 static size_t read_text(struct content *content, struct span input)
 {
     struct span text = ordinary(input);
 
-    if (text.size > 0)
-        return take_text(content, text);
+    if (text.size > 0) {
+        size_t used = take_text(content, text);
+
+        /* At once, as nearly every line goes by here: the same would come of it byte by byte. */
+        if (used == text.size && line_ends(content, span_slice(input, used, input.size))) {
+            end_line(content);
+            used += 2;
+        }
+        return used;
+    }
     if (input.data[0] == '\r')
         content->place = CONTENT_CR;
     else
@@ -136,7 +150,7 @@ static size_t read_front(struct content *content, struct span input)
     switch (content->place) {
     case CONTENT_LINE_START:
         content->place = byte == '.' && content->form == CONTENT_DOTTED ? CONTENT_DOT : CONTENT_TEXT;
-        return content->place == CONTENT_DOT;
+        return content->place == CONTENT_DOT ? 1 : read_text(content, input);
     case CONTENT_DOT: /* either the end, or a dot that was put there and is left out */
         content->place = byte == '\r' ? CONTENT_DOT_CR : CONTENT_TEXT;
         return byte == '\r';

@@ -332,6 +332,7 @@ static int start_writer(struct reception *r, struct err *err)
 static int open_reception(struct reception *r, struct err *err)
 {
     raise_descriptor_limit();
+    log_ready();
     if (take_signals(r, err) != 0 || start_writer(r, err) != 0)
         return -1;
     r->crowded = *r->config;

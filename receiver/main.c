@@ -90,7 +90,7 @@ static void load_config(struct config *config, const char *path)
     struct config_errors errors = {0};
 
     if (config_load(config, path, &errors) == 0) {
-        log_open("mailmill-receiver", LOG_TO_SYSLOG, config->log_file);
+        log_open_late("mailmill-receiver", LOG_TO_SYSLOG, config->log_file);
         return;
     }
     log_open("mailmill-receiver", LOG_TO_SYSLOG, NULL);

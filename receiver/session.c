@@ -191,8 +191,10 @@ static int wait_for(struct conversation *c, int fd, short events)
 static void flush(struct conversation *c)
 {
     while (!c->over && c->output.size > 0) {
-        ssize_t written = wait_for(c, c->out, POLLOUT) == 1 ? write(c->out, c->output.data, c->output.size) : -1;
+        ssize_t written = session_send(c->out, buf_span(&c->output));
 
+        if (written == 0)
+            written = wait_for(c, c->out, POLLOUT) == 1 ? write(c->out, c->output.data, c->output.size) : -1;
         if (written < 0)
             c->over = true;
         else

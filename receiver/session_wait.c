@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sys/socket.h>
 
 #include "common/clock.h"
 
@@ -23,4 +24,13 @@ int session_wait(const struct session_wait *wait, int64_t ends)
         if (ready == 0 && clock_monotonic_ms() >= ends)
             return 0;
     }
+}
+
+ssize_t session_send(int fd, struct span bytes)
+{
+    struct iovec part = {.iov_base = (void *)(uintptr_t)bytes.data, .iov_len = bytes.size};
+    const struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    ssize_t sent = sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+    return sent < 0 && (errno == EAGAIN || errno == EINTR || errno == ENOTSOCK) ? 0 : sent;
 }

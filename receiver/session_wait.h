@@ -6,6 +6,9 @@
 #define RECEIVER_SESSION_WAIT_H
 
 #include <stdint.h>
+#include <sys/types.h>
+
+#include "common/buf.h"
 
 enum { SESSION_WAIT_STOP = 2 };
 
@@ -21,5 +24,11 @@ struct session_wait {
  * to go on, and SESSION_WAIT_STOP when the receiver is to end.
  */
 int session_wait(const struct session_wait *wait, int64_t ends);
+
+/*
+ * Sends what a client's socket has room for, which is nearly always all of a reply: then there is nothing to wait
+ * for. Gives how many bytes were taken, 0 when it has to be waited for (or is no socket), -1 when the client is gone.
+ */
+ssize_t session_send(int fd, struct span bytes);
 
 #endif

@@ -56,15 +56,22 @@ static void end_group(struct writer_commit *commit, struct commit_entry *group, 
     }
 }
 
+/* A few may wait for as many that are on their way; the last of these finds nobody to wait for. */
+static bool is_folder_due(const struct writer_commit *commit)
+{
+    return commit->settled_count > 0 && commit->settled_count >= commit->nearly_settled;
+}
+
 /* By one thread at a time. Whatever is settled while the folder is flushed gets the next flush: this one may have
  * come too early for it. */
 static void flush_folder(struct writer_commit *commit)
 {
     commit->folder_is_flushed = true;
-    while (commit->settled.first != NULL) {
+    while (is_folder_due(commit)) {
         struct commit_entry *group = take_all(&commit->settled);
         struct err err = {0};
 
+        commit->settled_count = 0;
         (void)pthread_mutex_unlock(&commit->lock);
         if (spool_flush_new(commit->spool, &err) == 0)
             err.kind = ERR_NONE;
@@ -77,17 +84,21 @@ static void flush_folder(struct writer_commit *commit)
 static void settle_next(struct writer_commit *commit)
 {
     struct commit_entry *entry = pop(&commit->waiting);
+    bool is_waited_for = entry->size <= WRITER_COMMIT_WAITED_FOR;
     int status;
 
     commit->waiting_count--;
+    commit->nearly_settled += is_waited_for;
     (void)pthread_mutex_unlock(&commit->lock);
     status = spool_settle(commit->spool, entry->id, entry->file, &entry->err);
     (void)pthread_mutex_lock(&commit->lock);
+    commit->nearly_settled -= is_waited_for;
     if (status != 0) {
         end(commit, entry);
-        return;
+    } else {
+        push(&commit->settled, entry);
+        commit->settled_count++;
     }
-    push(&commit->settled, entry);
     if (!commit->folder_is_flushed)
         flush_folder(commit);
 }

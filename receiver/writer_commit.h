@@ -1,7 +1,7 @@
 /*
  * Group commit: messages that complete together are flushed side by side, each by a thread, and share the flush of
- * the folder that makes their names durable. One that is alone waits for nobody: the first to be settled has the
- * folder flushed at once, and those settled meanwhile share the next flush.
+ * the folder that makes their names durable: it is flushed as soon as half of them are in it, and those settled
+ * meanwhile share the next flush. One that is alone waits for nobody, and no one for a large one.
  *
  *     writer_commit_open(&commit, &spool, &err);       behind the sandbox, which threads inherit
  *     writer_commit_start(&commit, &entry);            returns at once; the entry stays where it is
@@ -21,11 +21,15 @@
 #include "common/err.h"
 #include "common/spool.h"
 
-enum { WRITER_COMMIT_THREADS = 8 }; /* at most; made when they are needed */
+enum {
+    WRITER_COMMIT_THREADS = 16,          /* at most; made when they are needed */
+    WRITER_COMMIT_WAITED_FOR = 64 * 1024 /* bytes of a message that takes little longer than others */
+};
 
 struct commit_entry {
     const char *id;
-    int file; /* the message's, wholly written */
+    int file;      /* the message's, wholly written */
+    uint64_t size; /* bytes */
     void *owner;
     struct err err; /* ERR_NONE, or why it is not in new/ or not known to survive there */
     struct commit_entry *next;
@@ -44,10 +48,12 @@ struct writer_commit {
     pthread_mutex_t lock;         /* for all that follows */
     pthread_cond_t wanted;        /* something waits */
     struct commit_queue waiting;  /* for a thread */
-    struct commit_queue settled;  /* in new/, for the folder's next flush */
-    struct commit_queue ended;    /* to be taken */
     unsigned waiting_count, idle; /* threads that have nothing to do */
-    bool folder_is_flushed;       /* by a thread, now */
+    unsigned nearly_settled;      /* those that others wait for */
+    struct commit_queue settled;  /* in new/, for the folder's next flush */
+    unsigned settled_count;
+    struct commit_queue ended; /* to be taken */
+    bool folder_is_flushed;    /* by a thread, now */
     bool closing;
     pthread_t threads[WRITER_COMMIT_THREADS];
     unsigned thread_count;

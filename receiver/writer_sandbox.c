@@ -2,9 +2,9 @@
 
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "common/buf.h"
+#include "common/log.h"
 #include "common/sandbox.h"
 
 enum { PATH_SIZE = 4096 };
@@ -55,7 +55,7 @@ int writer_enter_sandbox(const struct config *config, struct err *err)
 
     if (sandbox_prepare_ready(&sandbox, &profile, folders, sizeof folders / sizeof folders[0], err) != 0)
         return -1;
-    tzset(); /* syslog stamps its lines with local time, whose file can't be read any more in a moment */
+    log_ready(); /* neither a file nor syslog can be had any more in a moment */
     status = sandbox_apply(&sandbox, err);
     sandbox_free(&sandbox);
     return status;

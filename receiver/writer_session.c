@@ -94,12 +94,8 @@ int writer_session_answer(struct writer *writer, struct writer_session *session,
 
 int writer_session_lock_in(struct writer *writer, struct err *err)
 {
-    struct err no_index;
-
     if (writer->spool.is_open)
         return 0;
-    if (index_prepare(&no_index) != 0)
-        log_say(LOG_ERR, "%s", no_index.text); /* mail goes on without */
     if (spool_open(&writer->spool, writer->config->spool, true, err) != 0)
         return -1;
     if (writer_enter_sandbox(writer->config, err) == 0)
@@ -165,7 +161,8 @@ static int on_commit(struct writer *writer, struct writer_session *session, stru
         return err_set(err, ERR_PROTOCOL, "the session sent a malformed commit");
     if (check_size(session, appended, err) != 0)
         return -1;
-    session->entry = (struct commit_entry){.id = session->envelope.id, .file = session->file, .owner = session};
+    session->entry = (struct commit_entry){
+        .id = session->envelope.id, .file = session->file, .size = session->size, .owner = session};
     session->state = WRITER_COMMITTING;
     return 0;
 }

@@ -27,4 +27,9 @@ for program in mailmill-receiver mailmill-processor mailmill mailmill-mime mailm
         readelf -lW "$build/$program" | grep 'GNU_STACK.*RWE')"
 done
 
+if grep -qx 'CAN_BUILD_IN := yes' build/packages.mk; then
+    report "mailmill-receiver has its libraries built in, and no loader to wait for" \
+        "$(readelf -lW "$build/mailmill-receiver" | grep INTERP)"
+fi
+
 exit "$failed"

@@ -285,6 +285,7 @@ retry     unix  - - n -    - error
 discard   unix  - - n -    - discard
 anvil     unix  - - n -    1 anvil
 tlsmgr    unix  - - n 1000? 1 tlsmgr
+postlog   unix-dgram n - n - 1 postlogd
 """
 
     def prepare(self):
@@ -317,6 +318,8 @@ local_transport = discard:
 alias_maps =
 message_size_limit = 50000000
 smtpd_data_restrictions = check_client_access static:HOLD
+maillog_file = {self.folder}/log
+maillog_file_prefixes = {self.folder}
 """)
 
     def launch(self, output):

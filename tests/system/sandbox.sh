@@ -73,6 +73,17 @@ else
         "$(awk '/ landlock_restrict_self\(/ && / = 0/ { inside[$1] = 1 }
             inside[$1] && / = -1 (EACCES|EPERM)/ && !/"\/dev\/urandom"/' "$instance/trace")" ""
 
+    # What is not needed is not opened. The loader's files are those of a receiver that could not be linked statically.
+    fresh ""
+    printf 'EHLO client.example.org\r\nMAIL FROM:<>\r\nRCPT TO:<a@example.com>\r\nRSET\r\nQUIT\r\n' |
+        strace -f -o "$instance/trace" -e trace=open,openat,connect "$programs/mailmill-receiver" -c "$instance/mailmill.conf" \
+            >"$instance/smtp.log"
+    equal "the traced client is served" "$(grep -c '^250 2.1.5' "$instance/smtp.log")" 1
+    equal "a connection without DATA touches no file but the configuration" \
+        "$(sed -n 's/.*"\(\/[^"]*\)".*/\1/p' "$instance/trace" |
+            grep -vxE '/dev/null|/etc/ld\.so\..*|(/usr)?/lib/.*\.so\.[0-9]+')" \
+        "$instance/mailmill.conf"
+
     # No session without its sandbox: each step that fails is the end.
     for step in close_range prctl seccomp; do
         fresh ""

@@ -263,6 +263,39 @@ static void opening_again_closes_the_file_before(void **state)
     assert_int_equal(support_open_descriptors(), before);
 }
 
+static void a_late_file_is_opened_when_it_is_needed(void **state)
+{
+    const char *path = support_path(*state, "log");
+    size_t before = support_open_descriptors();
+
+    log_open_late("test", LOG_TO_STDERR, path);
+    assert_int_equal(access(path, F_OK), -1);
+    assert_int_equal(support_open_descriptors(), before);
+    log_say(LOG_INFO, "one");
+    assert_non_null(strstr(contents(path), "]: one\n"));
+    assert_int_equal(unlink(path), 0);
+    log_ready(); /* it is open, and stays so */
+    assert_int_equal(access(path, F_OK), -1);
+    log_open_late("test", LOG_TO_STDERR, path);
+    assert_int_equal(support_open_descriptors(), before);
+    log_ready();
+    assert_int_equal(access(path, F_OK), 0);
+    assert_int_equal(support_open_descriptors(), before + 1);
+}
+
+/* A sandboxed process, whose lines another one writes, has no log to open. */
+static void a_line_for_another_process_opens_no_file(void **state)
+{
+    const char *path = support_path(*state, "log");
+
+    log_open_late("test", LOG_TO_STDERR, path);
+    (void)redirect(state);
+    log_say(LOG_INFO, "one");
+    (void)redirect_back(state);
+    assert_int_equal(heard.count, 1);
+    assert_int_equal(access(path, F_OK), -1);
+}
+
 static void a_rotated_file_is_left_alone(void **state)
 {
     const char *path = support_path(*state, "log");
@@ -409,6 +442,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_level_is_held_to_its_range, redirect, redirect_back),
         cmocka_unit_test_setup_teardown(a_file_is_appended_to, support_make_folder, no_file),
         cmocka_unit_test_setup_teardown(opening_again_closes_the_file_before, support_make_folder, no_file),
+        cmocka_unit_test_setup_teardown(a_late_file_is_opened_when_it_is_needed, support_make_folder, no_file),
+        cmocka_unit_test_setup_teardown(a_line_for_another_process_opens_no_file, support_make_folder, no_file),
         cmocka_unit_test_setup_teardown(a_rotated_file_is_left_alone, support_make_folder, no_file),
         cmocka_unit_test_setup_teardown(a_file_that_root_makes_is_its_owners, support_make_folder, no_file),
         cmocka_unit_test_setup_teardown(a_link_leads_root_no_further_than_its_owner, support_make_folder, no_file),
