@@ -11,30 +11,46 @@
 
 #include "common/fault.h"
 
+static int make_folder(int parent, const char *name, const char *path, struct err *err)
+{
+    if (mkdirat(parent, name, 0770) != 0 && errno != EEXIST)
+        return err_system(err, "making the folder %s in %s", name, path);
+    return 0;
+}
+
 /* Gives an open folder, making it first where that is asked for. */
 static int open_folder(int parent, const char *name, bool create, const char *path, struct err *err)
 {
     int fd;
 
-    if (create && mkdirat(parent, name, 0770) != 0 && errno != EEXIST)
-        return err_system(err, "making the folder %s in %s", name, path);
+    if (create && make_folder(parent, name, path, err) != 0)
+        return -1;
     fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return err_system(err, "opening the folder %s in %s", name, path);
     return fd;
 }
 
-int spool_open(struct spool *spool, const char *path, bool create, struct err *err)
+/* The receiver may not be allowed to look into it; a Maildir has one all the same. */
+static int open_cur(struct spool *spool, enum spool_access access, struct err *err)
 {
+    if (access == SPOOL_RECEIVER)
+        return make_folder(spool->root, "cur", spool->path, err);
+    spool->cur = open_folder(spool->root, "cur", access == SPOOL_PROCESSOR, spool->path, err);
+    return spool->cur < 0 ? -1 : 0;
+}
+
+int spool_open(struct spool *spool, const char *path, enum spool_access access, struct err *err)
+{
+    bool create = access != SPOOL_READER;
+
     *spool = (struct spool){.path = path, .root = -1, .tmp = -1, .new = -1, .cur = -1, .is_open = true};
     spool->root = open_folder(AT_FDCWD, path, create, "the spool", err);
     if (spool->root >= 0)
         spool->tmp = open_folder(spool->root, "tmp", create, path, err);
     if (spool->tmp >= 0)
         spool->new = open_folder(spool->root, "new", create, path, err);
-    if (spool->new >= 0)
-        spool->cur = open_folder(spool->root, "cur", create, path, err);
-    if (spool->cur >= 0)
+    if (spool->new >= 0 && open_cur(spool, access, err) == 0)
         return 0;
     spool_close(spool);
     return -1;

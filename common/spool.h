@@ -29,12 +29,18 @@ enum {
 
 struct spool {
     const char *path; /* borrowed */
-    int root, tmp, new, cur;
+    int root, tmp, new, cur; /* cur: -1 for the receiver */
     bool is_open;
 };
 
-/* Opens the folders; with `create`, makes those that are missing (mode 0770, the last part of `path` included). */
-__attribute__((warn_unused_result)) int spool_open(struct spool *spool, const char *path, bool create,
+enum spool_access {
+    SPOOL_RECEIVER,  /* makes folders that are missing, and has no need of those in which messages end */
+    SPOOL_PROCESSOR, /* makes them too, and opens all */
+    SPOOL_READER,    /* opens all; they must be there */
+};
+
+/* Opens the folders. Those made get mode 0770, the last part of `path` included. */
+__attribute__((warn_unused_result)) int spool_open(struct spool *spool, const char *path, enum spool_access access,
                                                    struct err *err);
 void spool_close(struct spool *spool);
 

@@ -77,7 +77,7 @@ int engine_open(struct engine *engine, struct config *config, const struct launc
     if (engine->spool_path == NULL || engine->index_path == NULL)
         return err_system(err, "memory for the engine");
     wire(engine);
-    if (take_signals(engine, err) != 0 || spool_open(&engine->spool, engine->spool_path, true, err) != 0 ||
+    if (take_signals(engine, err) != 0 || spool_open(&engine->spool, engine->spool_path, SPOOL_PROCESSOR, err) != 0 ||
         (engine->lock = lock_take(engine->spool.root, engine->spool.path, err)) < 0 ||
         launcher_keep(launcher, engine->lock, err) != 0 ||
         message_program_path(engine->helper_path, sizeof engine->helper_path, err) != 0 ||

@@ -96,7 +96,7 @@ int writer_session_lock_in(struct writer *writer, struct err *err)
 {
     if (writer->spool.is_open)
         return 0;
-    if (spool_open(&writer->spool, writer->config->spool, true, err) != 0)
+    if (spool_open(&writer->spool, writer->config->spool, SPOOL_RECEIVER, err) != 0)
         return -1;
     if (writer_enter_sandbox(writer->config, err) == 0)
         return 0;

@@ -112,7 +112,7 @@ int command_open_spool(struct command_call *call, bool *is_missing)
 
     if (is_missing != NULL)
         *is_missing = false;
-    if (spool_open(&call->spool, call->config.spool, false, &err) == 0)
+    if (spool_open(&call->spool, call->config.spool, SPOOL_READER, &err) == 0)
         return COMMAND_GO_ON;
     if (is_missing == NULL || err.number != ENOENT)
         return command_fail(call, &err);

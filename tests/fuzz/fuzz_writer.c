@@ -165,7 +165,7 @@ static void run_writer(const uint8_t *data, size_t size)
     struct err err;
     int ends[2];
 
-    require(frame_pair(ends, &err) == 0 && spool_open(&writer.spool, spool_path, true, &err) == 0);
+    require(frame_pair(ends, &err) == 0 && spool_open(&writer.spool, spool_path, SPOOL_RECEIVER, &err) == 0);
     send_frames(ends[0], data, size);
     (void)writer_run(&writer, ends[1], peer);
     require(close(ends[0]) == 0 && close(ends[1]) == 0);

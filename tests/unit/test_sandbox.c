@@ -654,7 +654,7 @@ static int do_as_writer(const char *folder, int (*deed)(void *context))
 
     snprintf(writer.index, sizeof writer.index, "%s/index.db", lib);
     assert_int_equal(mkdir(lib, 0700), 0);
-    assert_int_equal(spool_open(&writer.spool, folder, true, &err), 0);
+    assert_int_equal(spool_open(&writer.spool, folder, SPOOL_PROCESSOR, &err), 0);
     fd = openat(writer.spool.cur, "kept", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     assert_true(fd >= 0);
     assert_int_equal(close(fd), 0);

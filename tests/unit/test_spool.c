@@ -33,7 +33,7 @@ static int open_spool(void **state)
 
     bed = (struct bed){.err = {.kind = ERR_NONE}};
     *state = &bed;
-    if (support_make_folder(&bed.folder) != 0 || spool_open(&bed.spool, bed.folder, true, &bed.err) != 0)
+    if (support_make_folder(&bed.folder) != 0 || spool_open(&bed.spool, bed.folder, SPOOL_PROCESSOR, &bed.err) != 0)
         return -1;
     (void)umask(before);
     return 0;
@@ -111,7 +111,7 @@ static void folders_are_made_where_asked_for(void **state)
     size_t open_before = support_open_descriptors();
     struct spool spool;
 
-    assert_int_equal(spool_open(&spool, path, true, &bed->err), 0);
+    assert_int_equal(spool_open(&spool, path, SPOOL_PROCESSOR, &bed->err), 0);
     assert_true(spool.is_open);
     assert_int_equal(support_open_descriptors(), open_before + 4);
     assert_int_equal(mode_of(bed, "deeper"), 0770);
@@ -122,10 +122,26 @@ static void folders_are_made_where_asked_for(void **state)
     spool_close(&spool); /* once more is fine */
     assert_int_equal(support_open_descriptors(), open_before);
     assert_int_equal(rmdir(support_path(bed->folder, "deeper/new")), 0);
-    assert_int_equal(spool_open(&spool, path, true, &bed->err), 0);
+    assert_int_equal(spool_open(&spool, path, SPOOL_PROCESSOR, &bed->err), 0);
     assert_true(exists(bed, "deeper/new"));
     spool_close(&spool);
     (void)umask(before);
+}
+
+/* Where messages end is none of its business, and may be closed to it. */
+static void the_receiver_does_not_look_into_cur(void **state)
+{
+    struct bed *bed = *state;
+    const char *path = support_path(bed->folder, "deeper");
+    size_t open_before = support_open_descriptors();
+    struct spool spool;
+
+    assert_int_equal(spool_open(&spool, path, SPOOL_RECEIVER, &bed->err), 0);
+    assert_int_equal(spool.cur, -1);
+    assert_int_equal(support_open_descriptors(), open_before + 3);
+    assert_true(exists(bed, "deeper/cur")); /* it is a Maildir all the same */
+    spool_close(&spool);
+    assert_int_equal(support_open_descriptors(), open_before);
 }
 
 static void missing_folders_are_errors_otherwise(void **state)
@@ -134,19 +150,19 @@ static void missing_folders_are_errors_otherwise(void **state)
     size_t open_before = support_open_descriptors();
     struct spool spool;
 
-    assert_int_equal(spool_open(&spool, support_path(bed->folder, "nowhere"), false, &bed->err), -1);
+    assert_int_equal(spool_open(&spool, support_path(bed->folder, "nowhere"), SPOOL_READER, &bed->err), -1);
     assert_int_equal(bed->err.number, ENOENT);
     assert_false(spool.is_open);
     assert_int_equal(rmdir(support_path(bed->folder, "cur")), 0);
-    assert_int_equal(spool_open(&spool, bed->folder, false, &bed->err), -1);
+    assert_int_equal(spool_open(&spool, bed->folder, SPOOL_READER, &bed->err), -1);
     assert_int_equal(bed->err.kind, ERR_TEMPORARY);
     assert_non_null(strstr(bed->err.text, "cur"));
     assert_non_null(strstr(bed->err.text, bed->folder));
     /* Only the last part of the path is made: a wrong path is not papered over. */
-    assert_int_equal(spool_open(&spool, support_path(bed->folder, "no/where"), true, &bed->err), -1);
+    assert_int_equal(spool_open(&spool, support_path(bed->folder, "no/where"), SPOOL_PROCESSOR, &bed->err), -1);
     assert_int_equal(bed->err.number, ENOENT);
     put_file(bed, "cur", "a file");
-    assert_int_equal(spool_open(&spool, bed->folder, true, &bed->err), -1);
+    assert_int_equal(spool_open(&spool, bed->folder, SPOOL_PROCESSOR, &bed->err), -1);
     assert_int_equal(bed->err.number, ENOTDIR);
     assert_int_equal(support_open_descriptors(), open_before);
     assert_int_equal(unlink(support_path(bed->folder, "cur")), 0);
@@ -518,6 +534,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_A_SPOOL(folders_are_made_where_asked_for),
+        IN_A_SPOOL(the_receiver_does_not_look_into_cur),
         IN_A_SPOOL(missing_folders_are_errors_otherwise),
         cmocka_unit_test(closing_a_zeroed_spool_is_harmless),
         IN_A_SPOOL(a_path_changed_under_us_changes_nothing),
