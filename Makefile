@@ -251,9 +251,13 @@ variant-fuzz:
 	+@$(MAKE) --no-print-directory WERROR=1 $(fuzz_variant) objects test-objects fuzzers
 
 # The steps are in tests/check.sh; STEPS="unit smtp" runs those alone.
-.PHONY: check bench asan fuzz lint format demo demo-stop
+.PHONY: check check-system bench asan fuzz lint format demo demo-stop
 check: build/packages-check
 	+@FUZZ_SECONDS=$(or $(FUZZ_SECONDS),5) tests/check.sh $(STEPS)
+
+# On machines of their own, which systemd-nspawn boots: it takes root, and a minute or two more the first time.
+check-system: build/packages-check build/packages-system
+	+@tests/check.sh container
 
 bench: build/packages-bench all bench-programs
 	@tests/bench/run.py
@@ -294,6 +298,11 @@ put_new = @if [ -e "$(DESTDIR)$(2)/$(3)" ]; then echo "  $(DESTDIR)$(2)/$(3) is 
 put_programs = @mkdir -p "$(DESTDIR)$(2)" && install -m 755 $(1) "$(DESTDIR)$(2)" && printf '  %s\n' \
 	$(foreach program,$(notdir $(1)),"$(DESTDIR)$(2)/$(program)")
 
+# The Debian package, into build/deb.
+.PHONY: deb
+deb: build/packages-build build/packages-deb
+	@systemd/debian/package.sh $(VERSION) build/deb
+
 .PHONY: install uninstall clean help
 install: all
 	$(call put_programs,$(BUILD)/mailmill-receiver $(BUILD)/mailmill-processor,$(sbindir))
@@ -329,12 +338,14 @@ help:
 	@echo "make demo       mail a question to the 8-ball on this machine and show the answer (KEEP=1: leave it running)"
 	@echo "make demo-stop  stop what make demo KEEP=1 left running"
 	@echo "make check      every test (STEPS=\"unit smtp\" runs some; tests/check.sh names them)"
+	@echo "make check-system  the package on machines booted for it, upgrades and reboots included (needs root)"
 	@echo "make bench      the receiver beside Postfix and OpenSMTPD, in figures (QUICK=1: shorter; the two need root)"
 	@echo "make asan       the unit tests under ASan and UBSan"
 	@echo "make fuzz       the fuzz targets for FUZZ_SECONDS=60 each"
 	@echo "make lint       gcc -fanalyzer, clang-tidy, cppcheck, shellcheck"
 	@echo "make format     clang-format over the sources"
 	@echo "make install    into DESTDIR=, with PREFIX=/usr SYSCONFDIR=/etc LOCALSTATEDIR=/var"
+	@echo "make deb        the Debian package, into build/deb"
 	@echo "make uninstall  the programs and units again; configuration and mail stay"
 	@echo "make clean      remove build/"
 	@echo "V=1 shows the commands. What is missing on this machine is installed by the target that needs it."

@@ -97,7 +97,8 @@ step_format() {
 }
 
 step_shell() {
-    mapfile -t found < <(grep -lE '^#!.*[/ ](ba)?sh' .ci/run tests/*.sh tests/*/*.sh processor/handlers/* 2>/dev/null)
+    mapfile -t found < <(grep -lE '^#!.*[/ ](ba)?sh' .ci/run tests/*.sh tests/*/*.sh processor/handlers/* \
+        systemd/debian/* 2>/dev/null)
     run_one shellcheck shellcheck -x -P SCRIPTDIR "${found[@]}"
 }
 
@@ -135,13 +136,21 @@ step_fuzz() {
 }
 
 scripts() {
-    mapfile -t found < <(existing tests/"$1"/*.sh | grep -v '/lib\.sh$')
+    mapfile -t found < <(existing tests/"$1"/*.sh | grep -vE '/(lib|base)\.sh$')
     MAILMILL_BUILD=$PWD/build/$2 CHECK_TIMEOUT=300 run_each "" -- "${found[@]}"
 }
 step_handlers() { build check && scripts handlers check; }
 step_smtp() { build check && scripts smtp check; }
 step_system() { build check && scripts system check; }
 step_fault() { build fault && scripts fault fault; }
+
+# On machines of their own, booted for it; not among the steps of `make check`, as it takes root.
+step_container() {
+    build check || return
+    MAILMILL_BUILD=$PWD/build/check run_one container/base tests/container/base.sh
+    tail -n 1 "$results" | grep -q ' 0$' || return
+    scripts container check
+}
 
 # ---- the run -------------------------------------------------------------------------------------
 

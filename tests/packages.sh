@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes sure that what a make target needs is there:
 #
-#     tests/packages.sh build|check|bench|demo|lint|format ...
+#     tests/packages.sh build|check|system|bench|demo|deb|lint|format ...
 #
 # Looks for each thing itself (a program, a library by pkg-config), not for a package, so one built by hand will do.
 # On Debian and its children what is missing is installed through apt, by sudo where not root; elsewhere it is listed.
@@ -47,6 +47,15 @@ check program:mlist        mblaze
 bench program:xinetd      xinetd
 bench program:python3     python3
 bench program:strace      strace
+deb program:dh            debhelper
+deb program:dpkg-buildpackage dpkg-dev
+system program:dh         debhelper
+system program:dpkg-buildpackage dpkg-dev
+system program:lintian    lintian
+system program:debootstrap debootstrap
+system program:systemd-nspawn systemd-container
+system program:ip         iproute2
+system program:pgrep      procps
 lint program:gcc          gcc
 lint program:clang        clang
 lint program:clang-tidy   clang-tidy
