@@ -28,7 +28,7 @@ enum {
 };
 
 struct spool {
-    const char *path; /* borrowed */
+    const char *path;        /* borrowed */
     int root, tmp, new, cur; /* cur: -1 for the receiver */
     bool is_open;
 };
