@@ -5,8 +5,10 @@
 
 RECEIVER is the program, FOLDER one that this may fill. A transcript is played several times, each in another way: by
 steps, the replies waited for before the client goes on; whole, everything written at once, through pipes, a UNIX
-socket and TCP; and cut, in packets of one, two, three and seven bytes, each of which the receiver gets by a read of
-its own. The replies, the messages stored and the index must be the same each time. Lines of a transcript:
+socket and TCP; cut, in packets of one, two, three and seven bytes, each of which the receiver gets by a read of
+its own; and with a receiver that has a listening socket, by steps ("listen") and whole ("listen-whole"), in all others
+with one that has the connection. The replies, the messages stored and the index must be the same each time, and no
+process may have left its sandbox. Lines of a transcript:
 
     # words               the first of them says what is shown
     config: KEY = VALUE   a key of the configuration; $folder is the instance's
@@ -20,7 +22,7 @@ its own. The replies, the messages stored and the index must be the same each ti
     message: <SENDER> RECIPIENT...    this is stored, in any order, and nothing else
     M: text               a line of the message before it, as stored; M!: without its line end
     log: text             a line of the log, * as above, anywhere in it
-    exit: NUMBER          of the receiver, if not 0
+    exit: NUMBER          of the receiver, if not 0; one with a listening socket goes on
     no row                the messages are not in the index
 
 C*9: or S*9: or M*9: is nine such lines; {n} in them is 1 to 9. In texts \\r \\n \\0 \\xHH \\\\ are those bytes, and
@@ -39,7 +41,7 @@ import sys
 import threading
 
 PATIENCE = 30  # seconds for one run
-WAYS = ("steps", "pipes", "unix", "tcp", "cut1", "cut2", "cut3", "cut7")
+WAYS = ("steps", "pipes", "unix", "tcp", "cut1", "cut2", "cut3", "cut7", "listen", "listen-whole")
 ROUTES = """
 route "a@example.com" {}
 route "b@example.com" {}
@@ -50,10 +52,13 @@ route "*@all.example.com" {}
 """
 
 
+def repeat(text):
+    return re.sub(r"\\\((.*?)\*(\d+)\)", lambda found: found[1] * int(found[2]), text)
+
+
 def unescape(text, number=0):
     """A text of a transcript as bytes."""
-    text = text.replace("{n}", str(number))
-    text = re.sub(r"\\\((.*?)\*(\d+)\)", lambda found: found[1] * int(found[2]), text)
+    text = repeat(text.replace("{n}", str(number)))
     special = {"r": b"\r", "n": b"\n", "0": b"\0", "\\": b"\\", "*": b"*"}
 
     def byte(found):
@@ -126,7 +131,7 @@ class Transcript:
         elif key == "exit":
             self.exit = int(value)
         elif key == "message":
-            sender, *recipients = re.findall(r'<.*>|(?:"[^"]*"|\S)+', value)
+            sender, *recipients = re.findall(r'<.*>|(?:"[^"]*"|\S)+', repeat(value))
             self.messages.append([sender[1:-1].encode(), [text.encode() for text in recipients], b""])
         else:
             raise ValueError("no such line")
@@ -208,11 +213,15 @@ class Connection:
         self.output += data
         self.ended = not data
 
+    def stop(self):
+        """Ends a receiver that does not end with its client."""
+
     def close(self):
         """Reads to the end; gives what was said on descriptor 2, and the exit code."""
         try:
             while not self.ended:
                 self.read()
+            self.stop()
             complaints = self.process.stderr.read() if self.process.stderr else b""
             return complaints, self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired as error:
@@ -224,6 +233,23 @@ class Connection:
                 self.process.stderr.close()
             self.leave()
             os.close(self.back)
+
+
+class Listening(Connection):
+    """The same to a receiver that accepts it itself, and has to be told when it is enough."""
+
+    def __init__(self, command):
+        self.is_socket = True
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            self.process = subprocess.Popen(command, stdin=server, stdout=server, stderr=subprocess.PIPE)
+            ours = socket.create_connection(server.getsockname())
+        ours.settimeout(None)
+        self.to = self.back = ours.detach()
+        self.output = b""
+        self.ended = False
+
+    def stop(self):
+        self.process.terminate()
 
 
 def check_line(line, wanted, number):
@@ -356,9 +382,11 @@ def prepare(folder, transcript):
 
 def play(receiver, folder, transcript, way):
     prepare(folder, transcript)
-    connection = Connection(way, [receiver, "-c", f"{folder}/mailmill.conf"])
+    command = [receiver, "-c", f"{folder}/mailmill.conf"]
+    listens = way.startswith("listen")
+    connection = Listening(command) if listens else Connection(way, command)
     try:
-        if way == "steps":
+        if way in ("steps", "listen"):
             play_steps(connection, transcript.steps)
             connection.leave()
         else:
@@ -371,7 +399,7 @@ def play(receiver, folder, transcript, way):
     check_output(connection.output, transcript.expected())
     if complaints:
         raise Failure(f"on descriptor 2: {complaints!r}")
-    if status != transcript.exit:
+    if status != (0 if listens else transcript.exit):
         raise Failure(f"exit code {status}, not {transcript.exit}")
     check_spool(folder, transcript)
     check_log(f"{folder}/log", transcript.log)
