@@ -29,6 +29,7 @@ struct writer {
     int64_t index_due_ms; /* after a failure: when the index is looked at again */
     struct writer_commit commit;
     struct writer_session *sessions; /* a list */
+    struct writer_session *leaving;  /* another, of those that are gone, and mailmill-tls is not yet */
     uint64_t promised;               /* bytes that are still to come, by the clients' word */
     int listener;                    /* a socket, or -1 */
     int events;                      /* an epoll descriptor, or -1 */

@@ -81,12 +81,9 @@ def try_true_end(session):
             [b"forged@example.org", [b"b@example.com"], b"Subject: inner\n\ninner\n"]]
 
 
-def play_all(receiver, folder, way):
-    """Gives the number of forms."""
-    world = types.SimpleNamespace(config={"max-errors": "1000", "max-commands": "1000000"}, routes=play.ROUTES)
-    play.prepare(folder, world)
-    command = [receiver, "-c", f"{folder}/mailmill.conf"]
-    session = Session(play.Listening(command) if way == "listen" else play.Connection(way, command))
+def converse(connection):
+    """Gives the number of forms, and what is to be stored."""
+    session = Session(connection)
     wanted = []
     no_ends = [form for form in forms() if TRUE_END not in form]
     session.ask(b"HELO client.example.org", b"250 ")
@@ -98,12 +95,27 @@ def play_all(receiver, folder, way):
             raise play.Failure(f"{form!r}: {failure}") from failure
     wanted += try_true_end(session)
     session.ask(b"QUIT", b"221 ")
-    session.connection.leave()
-    session.connection.close()
+    connection.leave()
+    return len(no_ends), wanted
+
+
+def play_all(receiver, folder, way):
+    """Gives the number of forms."""
+    world = types.SimpleNamespace(config={"max-errors": "1000", "max-commands": "1000000"}, routes=play.ROUTES)
+    play.prepare(folder, world)
+    command = [receiver, "-c", f"{folder}/mailmill.conf"]
+    connection = play.Listening(command) if way == "listen" else play.Connection(way, command)
+    try:
+        count, wanted = converse(connection)
+    except play.Failure:
+        connection.process.kill()
+        connection.close()
+        raise
+    connection.close()
     if sorted(play.stored_messages(f"{folder}/spool")) != sorted(wanted):
         raise play.Failure("what is stored is not what was to be")
     play.check_log(f"{folder}/log", [])
-    return len(no_ends)
+    return count
 
 
 def main():

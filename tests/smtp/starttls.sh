@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # STARTTLS through xinetd: real clients, what strangers may try, certificates that are no good, and what the process
-# that holds the key may do.
+# that holds the key may do. By `starttls.sh yes` with a receiver that has the listening socket.
 set -u
+wait=${1:-no}
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 here=$(cd "$(dirname "$0")" && pwd)
@@ -47,6 +48,7 @@ configure() {
     [[ $* == *certificate* ]] || set -- "certificate = \"$instance/good.pem\"" "key = \"$instance/good.key\"" "$@"
     printf '%s\n' "$@" 'route "a@example.com" { }' | instance_config
     : >"$instance/log"
+    if [ -n "$xinetd" ]; then receiver_renew; fi
 }
 
 # with_certificate NAME [KEY]
@@ -81,7 +83,7 @@ make_certificate other
 make_dated expired 20200101000000Z 20210101000000Z
 make_dated early 20900101000000Z 20910101000000Z
 configure
-xinetd_start || { fail "xinetd starts"; finish; }
+xinetd_start "" "$wait" || { fail "xinetd starts"; finish; }
 modern='TLSv1.3 TLS_[A-Z0-9_]+'
 
 # ---- mailmill check ------------------------------------------------------------------------------
@@ -207,6 +209,7 @@ if [ "$(id -u)" -ne 0 ]; then
     matches "which check refuses as well" "$(checked)" '^key: user .* may not read'
 fi
 instance_config <<<'route "a@example.com" { }'
+receiver_renew
 equal "nor without a certificate in the configuration" "$(session absent)" ok
 configure
 equal "a renewed certificate is the next connection's" \
