@@ -224,6 +224,9 @@ if [ "$(id -u)" -eq 0 ]; then
     equal "when it is killed, the connection ends" "$(session killed)" ok
     succeeds "that is logged" logged 'mailmill-tls ended without a word client=127.0.0.1'
     equal "and nothing is stored" "$(received killed@example.org)$(ls "$instance/spool/tmp")" ""
+    : >"$instance/log"
+    equal "a system call that its sandbox forbids is its end" "$(session forbidden)" ok
+    succeeds "which is logged as well" logged 'mailmill-tls ended without a word client=127.0.0.1'
 fi
 printf 'EHLO client.example.org\r\nMAIL FROM:<x@example.org>\r\nRCPT TO:<a@example.com>\r\nQUIT\r\n' |
     strace -f -s 200 -o "$instance/strace" "$programs/mailmill-receiver" -c "$instance/mailmill.conf" >/dev/null 2>&1
