@@ -57,10 +57,8 @@ class Client:
 
 
 def message(name, size=0):
-    text = f"Subject: {name}\r\n\r\n".encode()
-    while len(text) < size:
-        text += b"0123456789" * 7 + b"\r\n"
-    return text + b"the end of it\r\n"
+    line = b"0123456789" * 7 + b"\r\n"
+    return f"Subject: {name}\r\n\r\n".encode() + line * (size // len(line)) + b"the end of it\r\n"
 
 
 def many(port, clients, messages, size="0"):
@@ -141,5 +139,6 @@ def answer(port):
     print(client.reply(), flush=True)
 
 
-scenario = {f.__name__: f for f in (many, suite, limits, stop, idle, answer)}[sys.argv[1]]
-scenario(*sys.argv[2:])
+if __name__ == "__main__":
+    scenario = {f.__name__: f for f in (many, suite, limits, stop, idle, answer)}[sys.argv[1]]
+    scenario(*sys.argv[2:])
