@@ -73,12 +73,11 @@ def decode_body(text):
 def differs(got, message, added):
     """Why what has arrived is not what was sent; None: it is. `added` is what the program does to it: nothing; "trace":
     fields before the others; "head": the header is its own, and the body encoded as it likes."""
+    wanted = message.body if added == "head" else message.text
     if added == "head":
-        got, wanted = decode_body(got), message.body
-    else:
-        wanted = message.text
-    if added == "trace" and got.endswith(wanted) and ADDED.fullmatch(got[:len(got) - len(wanted)]):
-        return None
+        got = decode_body(got)
+    elif added == "trace":
+        got = got[ADDED.match(got).end():]  # up to From, with which what was sent begins
     if got == wanted:
         return None
     at = next((i for i, (one, two) in enumerate(zip(got, wanted)) if one != two), min(len(got), len(wanted)))
