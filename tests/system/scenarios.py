@@ -3,6 +3,8 @@
 
     many PORT CLIENTS MESSAGES [SIZE]   clients at once, each with a connection for its messages; prints the ID of each
                                         message that was acknowledged, and gives up a client at its first failure
+    together PORT CLIENTS               clients whose messages are all complete but for their last lines, which come
+                                        at once; prints the ID of each that was acknowledged
     suite PORT                          what any way of being started must do; prints a line for each answer
     limits PORT MAX MAX_PER_CLIENT      fills the slots; prints what those beyond them are told
     stop PORT PID                       a client in a message and one between two; then PID gets SIGTERM
@@ -85,6 +87,20 @@ def many(port, clients, messages, size="0"):
         thread.join()
 
 
+def together(port, count):
+    clients = [Client(int(port)) for _ in range(int(count))]
+    for client in clients:
+        client.say("EHLO client.example.org")
+        client.begin()
+        client.socket.sendall(message("together"))
+    for client in clients:
+        client.socket.sendall(b".\r\n")
+    for client in clients:
+        answer = client.reply()
+        if answer.startswith("250 "):
+            print(answer.split()[-1])
+
+
 def suite(port):
     client = Client(int(port))
     print(client.greeting)
@@ -140,5 +156,5 @@ def answer(port):
 
 
 if __name__ == "__main__":
-    scenario = {f.__name__: f for f in (many, suite, limits, stop, idle, answer)}[sys.argv[1]]
+    scenario = {f.__name__: f for f in (many, together, suite, limits, stop, idle, answer)}[sys.argv[1]]
     scenario(*sys.argv[2:])
