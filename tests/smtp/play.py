@@ -22,7 +22,7 @@ process may have left its sandbox. Lines of a transcript:
     message: <SENDER> RECIPIENT...    this is stored, in any order, and nothing else
     M: text               a line of the message before it, as stored; M!: without its line end
     log: text             a line of the log, * as above, anywhere in it
-    exit: NUMBER          of the receiver, if not 0; one with a listening socket goes on
+    exit: NUMBER          of the receiver, if not 0; with a listening socket it then ends by itself
     no row                the messages are not in the index
 
 C*9: or S*9: or M*9: is nine such lines; {n} in them is 1 to 9. In texts \\r \\n \\0 \\xHH \\\\ are those bytes, and
@@ -236,26 +236,28 @@ class Connection:
 
 
 class Listening(Connection):
-    """The same to a receiver that accepts it itself, and has to be told when it is enough."""
+    """The same to a receiver that accepts it itself, and then goes on until it is told to end."""
 
-    def __init__(self, command):
+    def __init__(self, command, goes_on=True):
+        self.goes_on = goes_on
         self.is_socket = True
         with socket.create_server(("127.0.0.1", 0)) as server:
+            ours = socket.create_connection(server.getsockname())  # for which a super-server starts it
             self.process = subprocess.Popen(command, stdin=server, stdout=server, stderr=subprocess.PIPE)
-            ours = socket.create_connection(server.getsockname())
         ours.settimeout(None)
         self.to = self.back = ours.detach()
         self.output = b""
         self.ended = False
 
     def stop(self):
-        self.process.terminate()
+        if self.goes_on:
+            self.process.terminate()
 
 
 def check_line(line, wanted, number):
     if not re.fullmatch(wanted, line):
         raise Failure(f"reply {number}: {line!r}, not {wanted!r}")
-    if len(line) > 510 or not re.match(rb"\d{3}[ -]", line):
+    if len(line) > 510 or not re.fullmatch(rb"\d{3}[ -][ -~]*", line):
         raise Failure(f"reply {number} is malformed: {line!r}")
 
 
@@ -384,7 +386,7 @@ def play(receiver, folder, transcript, way):
     prepare(folder, transcript)
     command = [receiver, "-c", f"{folder}/mailmill.conf"]
     listens = way.startswith("listen")
-    connection = Listening(command) if listens else Connection(way, command)
+    connection = Listening(command, transcript.exit == 0) if listens else Connection(way, command)
     try:
         if way in ("steps", "listen"):
             play_steps(connection, transcript.steps)
@@ -399,7 +401,7 @@ def play(receiver, folder, transcript, way):
     check_output(connection.output, transcript.expected())
     if complaints:
         raise Failure(f"on descriptor 2: {complaints!r}")
-    if status != (0 if listens else transcript.exit):
+    if status != transcript.exit:
         raise Failure(f"exit code {status}, not {transcript.exit}")
     check_spool(folder, transcript)
     check_log(f"{folder}/log", transcript.log)

@@ -7,7 +7,8 @@
                                         at once; prints the ID of each that was acknowledged
     suite PORT                          what any way of being started must do; prints a line for each answer
     limits PORT MAX MAX_PER_CLIENT      fills the slots; prints what those beyond them are told
-    stop PORT PID                       a client in a message and one between two; then PID gets SIGTERM
+    stop PORT PID                       a client in a message, one between chunks of one, and one between two; then PID
+                                        gets SIGTERM
     idle PORT SECONDS                   stays that long without a word
     answer PORT                         what a client between two messages is told when the server ends; prints "ready"
 """
@@ -131,13 +132,19 @@ def limits(port, most, most_per_client):
 
 
 def stop(port, pid):
-    idle, busy = Client(int(port)), Client(int(port))
+    idle, busy, chunks = (Client(int(port)) for _ in range(3))
+    chunks.say("EHLO client.example.org")
+    for line in ("MAIL FROM:<asker@example.org>", "RCPT TO:<a@example.com>", "BDAT 15\r\nSubject: half"):
+        answer = chunks.say(line)
+    print(answer)
     busy.say("EHLO client.example.org")
     print(busy.begin())
     busy.socket.sendall(b"Subject: half\r\n\r\n")
     os.kill(int(pid), signal.SIGTERM)
     print("idle:", idle.reply())
     print("idle:", repr(idle.reply()))
+    print("in chunks:", chunks.say("BDAT 2 LAST\r\n")[:21])
+    print("in chunks:", chunks.reply())
     busy.socket.sendall(b"the other half\r\n.\r\n")
     print("busy:", busy.reply()[:21])
     print("busy:", busy.reply())
