@@ -117,6 +117,17 @@ def dropping_in_a_message(port):
     return drop_in(begun(port), b"x\r\n")
 
 
+def steady(port):
+    """A message that takes longer than command-timeout, and comes fast enough."""
+    client = begun(port)
+    client.socket.sendall(b"Subject: steady\r\n\r\n")
+    for _ in range(20):
+        client.socket.sendall((b"x" * 78 + b"\r\n") * 25)
+        time.sleep(0.5)
+    client.socket.sendall(b".\r\n")
+    return client.reply()
+
+
 def large_message(port):
     client = greeted(port)
     return client.send(message("large", 2 << 20)) + " | " + client.send(message("small"))
@@ -209,7 +220,7 @@ def fill(port):
 
 def all_at_once(port):
     ended = threading.Event()
-    patient = (silent, silent_in_a_message, dropping_in_a_command, dropping_in_a_message, deaf)
+    patient = (silent, silent_in_a_message, dropping_in_a_command, dropping_in_a_message, steady, deaf)
     quick = (wrong_commands, many_commands, large_message, large_header, bare_line_ends, loop, many_recipients, hasty,
              vanishing, greedy)
     said = {}

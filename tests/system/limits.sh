@@ -34,6 +34,7 @@ silent: 421 4\.4\.2 .* waited too long
 silent_in_a_message: 421 4\.4\.2
 dropping_in_a_command: 421 4\.4\.2 .* waited too long
 dropping_in_a_message: 421 4\.4\.2 .* the message comes too slowly
+steady: 250 2\.0\.0 accepted as
 large_message: 552 5\.3\.4 .* \| 250 2\.0\.0 accepted as
 large_header: 552 5\.3\.4 the header .* \| 250 2\.0\.0 accepted as
 bare_line_ends: 550 5\.6\.0 .* \| 250 2\.0\.0 accepted as
