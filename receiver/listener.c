@@ -374,6 +374,7 @@ int listener_run(const struct listener *listener)
 
     if (open_reception(&r, &err) != 0) {
         log_say(LOG_CRIT, "can't listen: %s", err.text);
+        listener_turn_away(listener, listener->config->hostname);
         r.status = EX_OSERR;
     } else {
         while (!r.ending || r.slots.taken > 0)

@@ -36,6 +36,12 @@ struct listener {
  */
 void listener_find_sockets(struct listener *listener);
 
+/*
+ * Where nothing can be served: tells those who wait on the sockets 421, at most so many that it comes to an end. Left
+ * in the queue they would hear nothing, and have this program started again and again. `hostname` may be empty.
+ */
+void listener_turn_away(const struct listener *listener, const char *hostname);
+
 /* Serves until the end. Gives the process's exit status. */
 int listener_run(const struct listener *listener);
 

@@ -7,9 +7,13 @@
 #include <unistd.h>
 
 #include "common/buf.h"
+#include "receiver/client.h"
 #include "receiver/listener.h"
 
-enum { FIRST_PASSED = 3 }; /* SD_LISTEN_FDS_START */
+enum {
+    FIRST_PASSED = 3,       /* SD_LISTEN_FDS_START */
+    TURNED_AWAY_MAX = 1000, /* of one socket */
+};
 
 static bool is_listening(int fd)
 {
@@ -50,4 +54,22 @@ void listener_find_sockets(struct listener *listener)
             add(listener, fd);
     if (listener->socket_count == 0)
         add(listener, STDIN_FILENO);
+}
+
+static void turn_away(int socket, const char *hostname)
+{
+    for (int i = 0; i < TURNED_AWAY_MAX; i++) {
+        int fd = accept4(socket, NULL, NULL, SOCK_CLOEXEC);
+
+        if (fd < 0)
+            return;
+        client_turn_away(fd, REPLY_UNAVAILABLE, hostname);
+        (void)close(fd);
+    }
+}
+
+void listener_turn_away(const struct listener *listener, const char *hostname)
+{
+    for (size_t i = 0; i < listener->socket_count; i++)
+        turn_away(listener->sockets[i], hostname);
 }

@@ -56,7 +56,16 @@ static void tidy_descriptors(struct listener *listener)
     (void)close_range(first, UINT_MAX, 0);
 }
 
-static const char *parse_options(int argc, char **argv)
+/* Before anything is known of this machine, its name included. */
+static void turn_away(const struct listener *listener)
+{
+    if (listener->socket_count > 0)
+        listener_turn_away(listener, "");
+    else
+        client_turn_away(STDOUT_FILENO, REPLY_UNAVAILABLE, "");
+}
+
+static const char *parse_options(int argc, char **argv, const struct listener *listener)
 {
     static const struct option options[] = {{"config", required_argument, NULL, 'c'},
                                             {"help", no_argument, NULL, 'h'},
@@ -81,11 +90,11 @@ static const char *parse_options(int argc, char **argv)
         return config;
     log_open("mailmill-receiver", LOG_TO_SYSLOG, NULL);
     log_say(LOG_ERR, "usage: mailmill-receiver [--config FILE]");
-    client_turn_away(STDOUT_FILENO, REPLY_UNAVAILABLE, "");
+    turn_away(listener);
     exit(EX_USAGE);
 }
 
-static void load_config(struct config *config, const char *path)
+static void load_config(struct config *config, const char *path, const struct listener *listener)
 {
     struct config_errors errors = {0};
 
@@ -97,7 +106,7 @@ static void load_config(struct config *config, const char *path)
     for (size_t i = 0; i < errors.count; i++)
         log_say(LOG_ERR, "%s", errors.list[i]);
     config_errors_free(&errors);
-    client_turn_away(STDOUT_FILENO, REPLY_UNAVAILABLE, "");
+    turn_away(listener);
     exit(EX_CONFIG);
 }
 
@@ -194,7 +203,7 @@ int main(int argc, char **argv)
 
     tidy_descriptors(&listener);
     (void)umask(0007); /* the spool and the index are one group's, and nobody else's */
-    load_config(&config, parse_options(argc, argv));
+    load_config(&config, parse_options(argc, argv, &listener), &listener);
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGXFSZ, SIG_IGN);
     status = listener.socket_count > 0 ? listener_run(&listener) : serve_one(&config);

@@ -123,16 +123,40 @@ static int watch(const struct writer *writer, int fd, void *name, struct err *er
     return 0;
 }
 
-static void remove_session(struct writer *writer, struct writer_session *session)
+static void unlink_session(struct writer_session **link, const struct writer_session *session)
 {
-    struct writer_session **link = &writer->sessions;
-
     while (*link != session)
         link = &(*link)->next;
     *link = session->next;
-    writer_session_end(writer, session);
+}
+
+/* Of those that are leaving. */
+static void forget_session(struct writer *writer, struct writer_session *session)
+{
+    unlink_session(&writer->leaving, session);
     writer_tls_end(&session->tls, session->client, 0);
     free(session);
+}
+
+/* The last word of its mailmill-tls, or its death without one, comes later than the session's end, and is waited for
+ * beside all else. */
+static void remove_session(struct writer *writer, struct writer_session *session)
+{
+    struct err err;
+
+    unlink_session(&writer->sessions, session);
+    writer_session_end(writer, session);
+    session->next = writer->leaving;
+    writer->leaving = session;
+    if (session->tls.link.control < 0 || watch(writer, session->tls.link.control, session, &err) != 0)
+        forget_session(writer, session);
+}
+
+static void hear_last_word(struct writer *writer, struct writer_session *session)
+{
+    starttls_hear(&session->tls.link, session->client, 0);
+    if (session->tls.link.control < 0)
+        forget_session(writer, session);
 }
 
 /* The session is gone. What it had completed is not: that stays until its commit has ended. */
@@ -215,6 +239,14 @@ static void hear_session(struct writer *writer, struct writer_session *session)
         hang_up(writer, session);
 }
 
+static void hear(struct writer *writer, struct writer_session *session)
+{
+    if (session->socket >= 0)
+        hear_session(writer, session);
+    else
+        hear_last_word(writer, session);
+}
+
 static int add_session(struct writer *writer, int fd, uint64_t number, struct span client, struct err *err)
 {
     struct writer_session *session = malloc(sizeof *session);
@@ -281,7 +313,7 @@ static int serve_some(struct writer *writer, struct err *err)
         if (events[i].data.ptr == listener_name)
             on_listener(writer);
         else if (events[i].data.ptr != &writer->commit)
-            hear_session(writer, events[i].data.ptr);
+            hear(writer, events[i].data.ptr);
     }
     /* Behind the rest, which may be about sessions that end here. */
     ended = writer->commit.is_open ? writer_commit_take(&writer->commit) : NULL;
@@ -316,5 +348,7 @@ int writer_run_all(struct writer *writer, int listener)
         (void)close(writer->events);
     close_all(writer);
     starttls_end_starter(&writer->starttls);
+    while (writer->leaving != NULL)
+        forget_session(writer, writer->leaving);
     return status;
 }

@@ -34,6 +34,7 @@ struct writer {
     int64_t index_due_ms; /* after a failure: when the index is looked at again */
     struct writer_commit commit;
     struct writer_session *sessions; /* a list; of one session by itself empty */
+    struct writer_session *leaving;  /* another, of those that are gone, and mailmill-tls is not yet */
     struct refusals refusals;        /* of clients behind a proxy */
     bool unrecorded;                 /* the last rejection could not be recorded: it was said in the log */
     uint64_t promised;               /* bytes that are still to come, by the clients' word */

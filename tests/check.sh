@@ -39,6 +39,7 @@ run_one() {
     if [ "$status" -eq 0 ] && [ "$failed" -eq 0 ]; then
         printf 'ok    %-44s %4d %s, %d s\n' "$name" "$passed" "$([ "$passed" -eq 1 ] && echo test || echo tests)" \
             $((SECONDS - start))
+        sed -nE 's/^ok (.*)( # SKIP | \(left out: )(.*)$/      left out: \1: \3/p' "$log" | cut -c1-300
     else
         printf 'FAIL  %s (exit %d); from %s:\n%s\n' "$name" "$status" "${log#"$PWD"/}" \
             "$(sed -E '/^(ok|  CC|  AR|  LINK|  GEN) /d; s/^/      /' "$log" | cut -c1-500)"

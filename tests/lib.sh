@@ -265,6 +265,16 @@ xinetd_start() {
     return 1
 }
 
+# Under an xinetd that hands over the listening socket: the receiver ends, so that the next client gets one with the
+# configuration as it is now. One process a connection: so it is anyway.
+receiver_renew() {
+    local listener
+    for listener in $(pgrep -P "$xinetd"); do
+        kill -HUP "$listener" 2>/dev/null
+        timeout 90 tail --pid="$listener" -s 0.05 -f /dev/null || fail "the receiver ends on SIGHUP"
+    done
+}
+
 xinetd_stop() {
     [ ! -s "$instance/xinetd.place" ] || rm -rf "$(<"$instance/xinetd.place")"
     [ -n "$xinetd" ] || return 0

@@ -3,7 +3,7 @@
 #
 #     tests/packages.sh build|check|system|bench|demo|deb|lint|format ...
 #
-# Looks for each thing itself (a program, a library by pkg-config), not for a package, so one built by hand will do.
+# Looks for each thing itself (a program, a library by pkg-config, a command of git), not for a package, so one built by hand will do.
 # On Debian and its children what is missing is installed through apt, by sudo where not root; elsewhere it is listed.
 set -eu
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
@@ -31,6 +31,10 @@ check program:xinetd       xinetd
 check program:swaks        swaks
 check perl:Net::SSLeay     libnet-ssleay-perl
 check program:msmtp        msmtp
+check program:curl         curl
+check git:send-email       git-email
+check perl:Mail::Address   libmailtools-perl
+check perl:IO::Socket::SSL libio-socket-ssl-perl
 check program:sqlite3      sqlite3
 check library:cmocka       libcmocka-dev
 check program:gcc          gcc
@@ -68,6 +72,7 @@ is_there() {
     case $1 in
     program:*) command -v "${1#*:}" ;;
     perl:*) perl -e "use ${1#*:};" ;;
+    git:*) test -x "$(git --exec-path)/git-${1#*:}" ;;
     library:*) pkg-config --exists "${1#*:}" ;;
     file:*) echo "#include <${1#*:}>" | cc -E - ;;
     runtime:*) echo 'int LLVMFuzzerTestOneInput(void); int LLVMFuzzerTestOneInput(void) { return 0; }' |

@@ -18,7 +18,7 @@ import sys
 
 sys.dont_write_bytecode = True
 import servers  # noqa: E402
-from servers import BENCH, Mailmill, MailmillListening, Missing, OpenSMTPD, Postfix  # noqa: E402
+from servers import BENCH, Mailmill, MailmillListening, Missing, OpenSMTPD, Peer, Postfix  # noqa: E402
 
 QUICK = os.environ.get("QUICK", "") not in ("", "0")
 ROUNDS = int(os.environ.get("ROUNDS", 3 if QUICK else 5))
@@ -35,7 +35,7 @@ missing = {}  # of those servers that can't be had: why
 
 def load(server, **options):
     """Runs the load generator against a server, or a command for each connection; gives what it measured."""
-    where = ["-p", str(server.port)] if isinstance(server, servers.Server) else ["--", *server]
+    where = ["-p", str(server.port)] if isinstance(server, servers.Measured) else ["--", *server]
     words = []
     for name, value in options.items():
         words += [f"--{name.replace('_', '-')}"] + ([] if value is True else [str(value)])
@@ -198,7 +198,7 @@ def section_idle():
                 idle.stdin.close()
             load(server, messages=1)
         # Servers that keep their processes have them from the first round on: the most counts.
-        rows.append([server.name, max(rounds) if isinstance(server, servers.Peer) else statistics.median(rounds)])
+        rows.append([server.name, max(rounds) if isinstance(server, Peer) else statistics.median(rounds)])
     base = next((row[1] for row in rows if row[0] == Postfix.name), None)
     table(f"Private memory of an idle connection after EHLO ({count} of them)", ["", "KiB", "/Postfix"],
           [[name, kib, ratio(kib, base)] for name, kib in rows])

@@ -1,63 +1,25 @@
 """The servers that the benchmark measures: each in a folder of its own, on a port of loopback, gone at the end.
 
-Postfix and OpenSMTPD are Debian's packages, unpacked, not installed: nothing of theirs is configured or started on
-the machine. Each runs in a mount namespace of its own, in which its files lie over /usr, its accounts over
-/etc/passwd and its folders where it wants them; its queue is on the file system of mailmill's spool. That takes root.
+Postfix and OpenSMTPD are those of ../peers.py, with their queues on the file system of mailmill's spool.
 
     server = Postfix(folder)
     server.start(); server.port; server.cpu_us(); server.private_kib(); server.tidy(); server.stop()
 """
 
-import ctypes
 import glob
 import os
 import pathlib
 import shutil
-import signal
 import socket
-import subprocess
-import time
+import sys
 
-TOP = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+import peers  # noqa: E402
+from peers import HOSTNAME, TOP, Missing, Peer, spawn  # noqa: E402
+
 PROGRAMS = pathlib.Path(os.environ.get("MAILMILL_BUILD") or TOP / "build")
 BENCH = TOP / "build/bench"
-PACKAGES = BENCH / "peers"
-HOSTNAME = "mail.example.com"
-ACCOUNTS = ["postfix", "postdrop", "opensmtpd", "opensmtpq"]
 TICK_US = 1_000_000 // os.sysconf("SC_CLK_TCK")
-
-
-class Missing(Exception):
-    """A server that can't be had here; the text says why."""
-
-
-def spawn(command, output, input_=subprocess.DEVNULL):
-    """A server in a session of its own, which gets SIGTERM when the benchmark dies in whatever way."""
-
-    def end_with_us():
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
-
-    return subprocess.Popen(command, stdin=input_, stdout=output, stderr=output, start_new_session=True,
-                            preexec_fn=end_with_us)
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return found.getsockname()[1]
-
-
-def await_banner(port, seconds, process=None):
-    """Whether a server greets with 220 within that time."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline and (process is None or process.poll() is None):
-        try:
-            with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
-                if connection.recv(512).startswith(b"220"):
-                    return True
-        except OSError:
-            pass
-        time.sleep(0.02)
-    return False
 
 
 def process_table():
@@ -72,47 +34,10 @@ def process_table():
     return table
 
 
-class Server:
-    """One server: a process and all that it starts."""
+class Measured:
+    """What is asked about a server: a process and all that it starts."""
 
-    name = None
     queue = ()  # patterns of messages' files in the folder
-
-    def __init__(self, folder):
-        self.folder = pathlib.Path(folder)
-        self.port = None
-        self.process = None
-
-    def start(self):
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir(parents=True)
-        for _ in range(5):  # someone else may take the port before we do
-            self.port = free_port()
-            self.prepare()
-            with open(self.folder / "output", "ab") as output:
-                self.process = self.launch(output)
-            if await_banner(self.port, 10, self.process):
-                return self
-            self.stop()
-        output = (self.folder / "output").read_text(errors="replace")[-500:]
-        raise Missing(f"{self.name} does not greet: {output}")
-
-    def prepare(self):
-        """Writes the configuration."""
-
-    def launch(self, output):
-        raise NotImplementedError
-
-    def stop(self):
-        if self.process is None:
-            return
-        self.process.terminate()
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            os.killpg(self.process.pid, 9)  # each is the leader of its own session
-            self.process.wait()
-        self.process = None
 
     def tidy(self):
         """Gives back the room of large messages. The files stay: ext4 passes over each inode that was freed in the
@@ -151,7 +76,7 @@ class Server:
 # ---- mailmill ----------------------------------------------------------------------------------------------
 
 
-class Mailmill(Server):
+class Mailmill(Measured, peers.Server):
     """The receiver under xinetd, a process for each connection."""
 
     name = "mailmill wait=no"
@@ -218,148 +143,24 @@ class MailmillListening(Mailmill):
 # ---- the peers ---------------------------------------------------------------------------------------------
 
 
-class Peer(Server):
-    package = None
+class Postfix(Measured, peers.Postfix):
+    """Mail stays in its queue, on hold, so that reception alone is measured."""
 
-    def prepare(self):
-        if os.geteuid() != 0:
-            raise Missing(f"{self.name}: running it needs root")
-        self.root = PACKAGES / self.package
-        if not self.root.is_dir():
-            self.unpack()
-        etc = self.folder / "etc.machine"
-        etc.mkdir(exist_ok=True)
-        for file, line in (("passwd", "{name}:x:{id}:{id}::/nonexistent:/usr/sbin/nologin\n"),
-                           ("group", "{name}:x:{id}:\n")):
-            mine = pathlib.Path("/etc", file).read_text()
-            for number, name in enumerate(ACCOUNTS, 64100):
-                if f"\n{name}:" not in mine:
-                    mine += line.format(name=name, id=number)
-            (etc / file).write_text(mine)
-        # Both look up the client's name: at once, whatever name servers this machine has.
-        (etc / "hosts").write_text("127.0.0.1 localhost\n")
-        (etc / "resolv.conf").write_text("lookup file\n")
-
-    def unpack(self):
-        PACKAGES.mkdir(parents=True, exist_ok=True)
-        fetched = subprocess.run(["apt-get", "-q", "download", self.package], cwd=PACKAGES, text=True,
-                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        files = sorted(PACKAGES.glob(f"{self.package}_*.deb"))
-        if not files:
-            raise Missing(f"{self.name}: its package can't be had: {fetched.stdout.strip()}")
-        new = PACKAGES / f"{self.package}.new"
-        shutil.rmtree(new, ignore_errors=True)
-        subprocess.run(["dpkg", "-x", files[-1], new], check=True)
-        new.rename(self.root)
-
-    def launch_inside(self, mounts, command, output):
-        """Runs it where its packages' files and its accounts are, and `mounts`, (what, where)."""
-        mounts = [(file, f"/etc/{file.name}") for file in (self.folder / "etc.machine").iterdir()] + mounts
-        script = "".join(f"mount --bind {what} {where}\n" for what, where in mounts)
-        script = f"set -e\nmount -t overlay overlay -o ro,lowerdir={self.root}/usr:/usr /usr\n{script}exec \"$@\"\n"
-        unshare = ["unshare", "--mount", "--propagation", "private"]
-        return spawn([*unshare, "sh", "-c", script, "sh", *command], output)
-
-
-class Postfix(Peer):
-    """Debian's Postfix with its defaults; mail stays in its queue, on hold, so that reception alone is measured."""
-
-    name = "Postfix"
-    package = "postfix"
     queue = ("spool/hold/*", "spool/hold/?/*", "spool/incoming/*", "spool/deferred/?/*")
-
-    services = """
-127.0.0.1:{port} inet n - n - - smtpd
-pickup    unix  n - n 60   1 pickup
-cleanup   unix  n - n -    0 cleanup
-qmgr      unix  n - n 300  1 qmgr
-rewrite   unix  - - n -    - trivial-rewrite
-bounce    unix  - - n -    0 bounce
-defer     unix  - - n -    0 bounce
-trace     unix  - - n -    0 bounce
-verify    unix  - - n -    1 verify
-flush     unix  n - n 1000? 0 flush
-proxymap  unix  - - n -    - proxymap
-error     unix  - - n -    - error
-retry     unix  - - n -    - error
-discard   unix  - - n -    - discard
-anvil     unix  - - n -    1 anvil
-tlsmgr    unix  - - n 1000? 1 tlsmgr
-postlog   unix-dgram n - n - 1 postlogd
-"""
-
-    def prepare(self):
-        super().prepare()
-        for name in ("etc", "spool", "data"):
-            (self.folder / name).mkdir(exist_ok=True)
-        owner = 64100
-        os.chown(self.folder / "data", owner, owner)
-        for name in ("active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming", "private",
-                     "saved", "trace", "maildrop", "public", "pid"):
-            path = self.folder / "spool" / name
-            path.mkdir(exist_ok=True)
-            if name != "pid":
-                os.chown(path, owner, owner + 1 if name in ("maildrop", "public") else -1)
-            path.chmod({"maildrop": 0o1730, "public": 0o2710, "pid": 0o755}.get(name, 0o700))
-        (self.folder / "etc/master.cf").write_text(self.services.format(port=self.port).lstrip())
-        (self.folder / "etc/main.cf").write_text(f"""compatibility_level = 3.6
-myhostname = {HOSTNAME}
-mydestination = example.com
-inet_interfaces = 127.0.0.1
-inet_protocols = ipv4
-queue_directory = {self.folder}/spool
-data_directory = {self.folder}/data
-command_directory = /usr/sbin
-daemon_directory = /usr/lib/postfix/sbin
-shlib_directory = /usr/lib/postfix
-meta_directory = {self.folder}/etc
-local_recipient_maps = inline:{{ {{ inbox@example.com = x }} }}
+    settings = """mydestination = example.com
+local_recipient_maps = inline:{ { inbox@example.com = x } }
 local_transport = discard:
-alias_maps =
 message_size_limit = 50000000
-smtpd_data_restrictions = check_client_access static:HOLD
-maillog_file = {self.folder}/log
-maillog_file_prefixes = {self.folder}
-""")
-
-    def launch(self, output):
-        return self.launch_inside([], ["/usr/lib/postfix/sbin/master", "-c", self.folder / "etc", "-d"], output)
+smtpd_data_restrictions = check_client_access static:HOLD"""
 
 
-class OpenSMTPD(Peer):
-    """Debian's OpenSMTPD with its defaults; delivery is paused, so that reception alone is measured."""
+class OpenSMTPD(Measured, peers.OpenSMTPD):
+    """Delivery is paused, so that reception alone is measured."""
 
-    name = "OpenSMTPD"
-    package = "opensmtpd"
     queue = ("var/spool/smtpd/queue/*/*/message",)
-    owner = 64102
-
-    def prepare(self):
-        super().prepare()
-        spool = self.folder / "var/spool/smtpd"
-        if spool.is_dir():
-            shutil.rmtree(spool)
-        for path in (self.folder / "run", self.folder / "var/lib/opensmtpd/empty", spool, self.folder / "var/tmp"):
-            path.mkdir(parents=True, exist_ok=True)
-        spool.chmod(0o711)
-        if not (self.folder / "var/run").is_symlink():
-            (self.folder / "var/run").symlink_to("/run")
-        for path, user, group, mode in (("corrupt", 1, 0, 0o700), ("incoming", 1, 0, 0o700), ("queue", 1, 0, 0o700),
-                                        ("purge", 1, 0, 0o700), ("temporary", 1, 0, 0o700),
-                                        ("offline", None, 1, 0o770)):
-            (spool / path).mkdir()
-            os.chown(spool / path, 0 if user is None else self.owner + user, self.owner + 1 if group else 0)
-            (spool / path).chmod(mode)
-        conf = self.folder / "smtpd.conf"
-        conf.write_text(f"""smtp max-message-size "50M"
-table people {{ "inbox@example.com" = "nobody" }}
-listen on 127.0.0.1 port {self.port} hostname {HOSTNAME}
+    options = ("-P", "mda", "-P", "mta")
+    settings = """smtp max-message-size "50M"
+table people { "inbox@example.com" = "nobody" }
 action "keep" mda "/bin/true" virtual <people>
 match from any for domain "example.com" action "keep"
-""")
-        conf.chmod(0o600)
-
-    def launch(self, output):
-        mounts = [(self.folder / "var", "/var"), (self.folder / "run", "/run")]
-        command = ["/usr/sbin/smtpd", "-d", "-P", "mda", "-P", "mta", "-f", self.folder / "smtpd.conf"]
-        return self.launch_inside(mounts, command, output)
+"""

@@ -45,6 +45,7 @@ configure() {
     [[ $* == *certificate* ]] || set -- "certificate = \"$instance/good.pem\"" "key = \"$instance/good.key\"" "$@"
     printf '%s\n' "$@" 'route "a@example.com" { }' | instance_config
     : >"$instance/log"
+    if [ -n "$xinetd" ]; then receiver_renew; fi
 }
 
 # with_certificate NAME [KEY]

@@ -8,6 +8,7 @@ import signal
 import smtplib
 import socket
 import ssl
+import subprocess
 import sys
 import time
 
@@ -289,6 +290,24 @@ def killed(port):
     client.send(b"Subject: half\r\n\r\nhalf\r\n")
     os.kill(helper_pid(), signal.SIGKILL)
     client.await_end()
+
+
+def forbidden(port):
+    """It makes a call that its sandbox forbids, in place of its next read: that is its end, and its connection's."""
+    client = Client(port)
+    client.starttls()
+    client.ask("EHLO client.example.org", "250")
+    pid = helper_pid()
+    tracer = subprocess.Popen(["strace", "-qq", "-o", "/dev/null", "-e", "trace=read", "-e",
+                               "inject=read:retval=1:syscall=getppid", "-p", str(pid)])
+    while tracer.poll() is None:
+        with open(f"/proc/{pid}/status", encoding="ascii") as file:
+            if "\nTracerPid:\t0\n" not in file.read():
+                break
+        time.sleep(0.02)
+    client.send(b"NOOP\r\n")
+    client.await_end()
+    tracer.wait(30)
 
 
 def inside(port):

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # STARTTLS through xinetd: real clients, what strangers may try, certificates that are no good, and what the process
-# that holds the key may do.
+# that holds the key may do. By `starttls.sh yes` with a receiver that has the listening socket.
 set -u
+wait=${1:-no}
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -14,7 +15,7 @@ make_certificate other
 make_dated expired 20200101000000Z 20210101000000Z
 make_dated early 20900101000000Z 20910101000000Z
 configure
-xinetd_start || { fail "xinetd starts"; finish; }
+xinetd_start "" "$wait" || { fail "xinetd starts"; finish; }
 modern='TLSv1.3 TLS_[A-Z0-9_]+'
 
 # ---- mailmill check ------------------------------------------------------------------------------
@@ -122,11 +123,17 @@ configure
 
 # ---- certificates that are no good ---------------------------------------------------------------
 
+# A listener has found out before it greets; one process a connection with the first client that asks.
 for bad in expired early "good other" bad; do
     # shellcheck disable=SC2086 # one name or two
     with_certificate $bad
-    equal "STARTTLS with $bad is refused, and mail goes on" "$(session refused)" ok
-    succeeds "and the log says why ($bad)" logged 'no TLS .* reason=".*(expired|not valid yet|belong|no cert)'
+    if [ "$wait" = yes ]; then
+        equal "STARTTLS with $bad is not offered" "$(session absent)" ok
+    else
+        equal "STARTTLS with $bad is refused, and mail goes on" "$(session refused)" ok
+    fi
+    succeeds "and the log says why ($bad)" logged \
+        '(no TLS .* reason="|STARTTLS is not offered: ).*(expired|not valid yet|belong|no cert)'
 done
 with_certificate missing
 equal "it is not offered without its certificate" "$(session absent)" ok
@@ -140,6 +147,7 @@ if [ "$(id -u)" -ne 0 ]; then
     matches "which check refuses as well" "$(checked)" '^key: user .* may not read'
 fi
 instance_config <<<'route "a@example.com" { }'
+receiver_renew
 equal "nor without a certificate in the configuration" "$(session absent)" ok
 configure
 equal "a renewed certificate is the next connection's" \
@@ -154,6 +162,9 @@ if [ "$(id -u)" -eq 0 ]; then
     equal "when it is killed, the connection ends" "$(session killed)" ok
     succeeds "that is logged" logged 'mailmill-tls ended without a word client=127.0.0.1'
     equal "and nothing is stored" "$(received killed@example.org)$(ls "$instance/spool/tmp")" ""
+    : >"$instance/log"
+    equal "a system call that its sandbox forbids is its end" "$(session forbidden)" ok
+    succeeds "which is logged as well" logged 'mailmill-tls ended without a word client=127.0.0.1'
 fi
 printf 'EHLO client.example.org\r\nMAIL FROM:<x@example.org>\r\nRCPT TO:<a@example.com>\r\nQUIT\r\n' |
     strace -f -s 200 -o "$instance/strace" "$programs/mailmill-receiver" -c "$instance/mailmill.conf" >/dev/null 2>&1

@@ -110,6 +110,51 @@ matches "a session killed by SIGSYS: the log says so" "$(<"$instance/log")" \
     'session of local killed by signal 31 \(a system call that its sandbox forbids\)'
 nothing_on_2 "after SIGSYS"
 
+# A call that is not on the list, made by the session itself: in place of its next read.
+forbid() {
+    strace -qq -o /dev/null -e trace=read -e inject=read:retval=1:syscall=getppid -p "$1" 2>/dev/null &
+    tracer=$!
+    until [ "$(status_of "$1" TracerPid)" != 0 ] || ! kill -0 "$tracer" 2>/dev/null; do sleep 0.02; done
+}
+
+if strace -e inject=getuid:retval=1:syscall=getppid -o /dev/null true 2>/dev/null; then
+    fresh ""
+    talk_to_body
+    forbid "$session"
+    say 'the other half'
+    end_of_talk
+    process_end "$tracer"
+    equal "a session that makes a forbidden call: nothing is stored" "$(in_spool tmp) $(in_spool new)" "0 0"
+    equal "a session that makes a forbidden call: exit code" "$status" 70
+    matches "a session that makes a forbidden call: the log says so" "$(<"$instance/log")" \
+        'session of local killed by signal 31 \(a system call that its sandbox forbids\)'
+
+    fresh ""
+    python3 "$(dirname "$0")/listen.py" "$instance/ports" stdin "$programs/mailmill-receiver" -c "$instance/mailmill.conf" &
+    listener=$!
+    until [ -s "$instance/ports" ] || ! kill -0 "$listener" 2>/dev/null; do sleep 0.02; done
+    port=$(<"$instance/ports")
+    exec {client}<>"/dev/tcp/127.0.0.1/$port"
+    read -r -t 20 -u "$client" greeting
+    for session in $(pgrep -P "$listener"); do
+        [ "$(status_of "$session" Seccomp)" != 2 ] || break
+    done
+    forbid "$session"
+    printf 'HELO client.example.org\r\n' >&"$client"
+    equal "with a listening socket: its client gets no reply" "${greeting:0:4}$(timeout 20 cat <&"$client")" "220 "
+    exec {client}>&-
+    process_end "$tracer"
+    exec {client}<>"/dev/tcp/127.0.0.1/$port"
+    read -r -t 20 -u "$client" greeting
+    equal "with a listening socket: the next client is served" "${greeting:0:4}" "220 "
+    exec {client}>&-
+    process_stop "$listener"
+    matches "with a listening socket: the log says so" "$(<"$instance/log")" \
+        'session of 127.0.0.1 killed by signal 31 \(a system call that its sandbox forbids\)'
+else
+    skip "a session that makes a forbidden call" "strace can't inject one here"
+fi
+
 # ---- taken over ----------------------------------------------------------------------------------
 
 # begin RECIPIENT: the frame that begins a message for it.

@@ -3,9 +3,12 @@
 
     many PORT CLIENTS MESSAGES [SIZE]   clients at once, each with a connection for its messages; prints the ID of each
                                         message that was acknowledged, and gives up a client at its first failure
+    together PORT CLIENTS               clients whose messages are all complete but for their last lines, which come
+                                        at once; prints the ID of each that was acknowledged
     suite PORT                          what any way of being started must do; prints a line for each answer
     limits PORT MAX MAX_PER_CLIENT      fills the slots; prints what those beyond them are told
-    stop PORT PID                       a client in a message and one between two; then PID gets SIGTERM
+    stop PORT PID                       a client in a message, one between chunks of one, and one between two; then PID
+                                        gets SIGTERM
     idle PORT SECONDS                   stays that long without a word
     answer PORT                         what a client between two messages is told when the server ends; prints "ready"
 """
@@ -57,10 +60,8 @@ class Client:
 
 
 def message(name, size=0):
-    text = f"Subject: {name}\r\n\r\n".encode()
-    while len(text) < size:
-        text += b"0123456789" * 7 + b"\r\n"
-    return text + b"the end of it\r\n"
+    line = b"0123456789" * 7 + b"\r\n"
+    return f"Subject: {name}\r\n\r\n".encode() + line * (size // len(line)) + b"the end of it\r\n"
 
 
 def many(port, clients, messages, size="0"):
@@ -85,6 +86,20 @@ def many(port, clients, messages, size="0"):
         thread.start()
     for thread in threads:
         thread.join()
+
+
+def together(port, count):
+    clients = [Client(int(port)) for _ in range(int(count))]
+    for client in clients:
+        client.say("EHLO client.example.org")
+        client.begin()
+        client.socket.sendall(message("together"))
+    for client in clients:
+        client.socket.sendall(b".\r\n")
+    for client in clients:
+        answer = client.reply()
+        if answer.startswith("250 "):
+            print(answer.split()[-1])
 
 
 def suite(port):
@@ -117,13 +132,19 @@ def limits(port, most, most_per_client):
 
 
 def stop(port, pid):
-    idle, busy = Client(int(port)), Client(int(port))
+    idle, busy, chunks = (Client(int(port)) for _ in range(3))
+    chunks.say("EHLO client.example.org")
+    for line in ("MAIL FROM:<asker@example.org>", "RCPT TO:<a@example.com>", "BDAT 15\r\nSubject: half"):
+        answer = chunks.say(line)
+    print(answer)
     busy.say("EHLO client.example.org")
     print(busy.begin())
     busy.socket.sendall(b"Subject: half\r\n\r\n")
     os.kill(int(pid), signal.SIGTERM)
     print("idle:", idle.reply())
     print("idle:", repr(idle.reply()))
+    print("in chunks:", chunks.say("BDAT 2 LAST\r\n")[:21])
+    print("in chunks:", chunks.reply())
     busy.socket.sendall(b"the other half\r\n.\r\n")
     print("busy:", busy.reply()[:21])
     print("busy:", busy.reply())
@@ -142,5 +163,5 @@ def answer(port):
 
 
 if __name__ == "__main__":
-    scenario = {f.__name__: f for f in (many, suite, limits, stop, idle, answer)}[sys.argv[1]]
+    scenario = {f.__name__: f for f in (many, together, suite, limits, stop, idle, answer)}[sys.argv[1]]
     scenario(*sys.argv[2:])
