@@ -350,8 +350,9 @@ def main():
     shutil.rmtree(BENCH / "run", ignore_errors=True)
     (BENCH / "run").mkdir(parents=True)
     print(f"Medians of {ROUNDS} runs of {RUN_MS} ms; {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f} at "
-          "the start.\nAll servers are durable and keep what they take: Postfix on hold, OpenSMTPD with delivery "
-          "paused, mailmill in new/\nwith the index open elsewhere, as a processor has it.")
+          "the start.\nAll servers flush each message, write a log and keep what they take: Postfix on hold, OpenSMTPD "
+          "with delivery paused,\nmailmill in new/ with the index open elsewhere, as a processor has it. mailmill "
+          "flushes the folder as well, Postfix\ndoes not. Compare figures within a run only.")
     try:
         for name in names:
             SECTIONS[name]()
