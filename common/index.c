@@ -190,45 +190,6 @@ void index_close(struct index *index)
     *index = (struct index){0};
 }
 
-/* ---- transactions ---- */
-
-static int run(struct index *index, enum statement statement, struct err *err)
-{
-    struct query query;
-
-    if (query_start(&query, index, statement, err) != 0)
-        return -1;
-    return query_run(&query, err);
-}
-
-int index_begin(struct index *index, struct err *err)
-{
-    return run(index, STATEMENT_BEGIN, err);
-}
-
-int index_commit(struct index *index, struct err *err)
-{
-    FAULT_POINT("index-before-commit");
-    if (run(index, STATEMENT_COMMIT, err) != 0) {
-        index_rollback(index);
-        return -1;
-    }
-    FAULT_POINT("index-committed");
-    return 0;
-}
-
-void index_rollback(struct index *index)
-{
-    /* Nothing to roll back is fine: SQLite does it by itself after some errors. */
-    if (index->db != NULL && sqlite3_get_autocommit(index->db) == 0)
-        (void)sqlite3_exec(index->db, "ROLLBACK", NULL, NULL, NULL);
-}
-
-int index_changes(const struct index *index)
-{
-    return sqlite3_changes(index->db);
-}
-
 /* ---- queries ---- */
 
 int query_start(struct query *query, struct index *index, enum statement statement, struct err *err)
@@ -329,6 +290,11 @@ int64_t query_column_number(struct query *query, int column)
 bool query_column_is_null(struct query *query, int column)
 {
     return sqlite3_column_type(query->statement, column) == SQLITE_NULL;
+}
+
+int index_changes(const struct index *index)
+{
+    return sqlite3_changes(index->db);
 }
 
 /* ---- messages ---- */

@@ -27,6 +27,7 @@
 
 enum {
     INDEX_BUSY_MS = 10000,
+    INDEX_LOOP_BUSY_MS = 2000,     /* from index_gather on: there is other work, and the lock may be free later */
     INDEX_RECEIVER_BUSY_MS = 1000, /* clients wait behind it, and what has no row yet gets one later */
 };
 
@@ -40,6 +41,11 @@ struct index {
     const char *path; /* borrowed */
     sqlite3 *db;
     sqlite3_stmt *statements[STATEMENT_COUNT];
+
+    /* index_gather() */
+    bool gathers;
+    bool is_gathering; /* the larger transaction has begun */
+    bool is_spoilt;    /* and can't be committed any more */
 };
 
 /* Loads what opening needs, for a process that will not be able to read it any more when it opens the database. */
@@ -57,6 +63,25 @@ void index_close(struct index *index);
 __attribute__((warn_unused_result)) int index_begin(struct index *index, struct err *err);
 __attribute__((warn_unused_result)) int index_commit(struct index *index, struct err *err);
 void index_rollback(struct index *index);
+
+/*
+ * From index_gather on, such a transaction is a step of a larger one, which the first step begins and index_settle
+ * commits, so that many steps cost one flush of the disk:
+ *
+ *     index_gather(&index);
+ *     for (;;) {
+ *         ... steps, each by index_begin and index_commit or index_rollback, which undoes that step alone ...
+ *         if (index_has_gathered(&index))
+ *             index_settle(&index, &err)
+ *         ... 0: all steps that were committed are durable; -1: none of them was made ...
+ *     }
+ *
+ * A step that can't begin, or an error after which SQLite rolls back by itself, spoils the rest: steps fail at once
+ * until index_settle, which fails too. Nothing is to be left gathered while waiting: others could not write.
+ */
+void index_gather(struct index *index);
+bool index_has_gathered(const struct index *index);
+__attribute__((warn_unused_result)) int index_settle(struct index *index, struct err *err);
 
 /* Rows changed by the last statement that changed any. */
 int index_changes(const struct index *index);

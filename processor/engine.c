@@ -1,122 +1,16 @@
 #include "processor/engine.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/clock.h"
 #include "common/fault.h"
 #include "common/log.h"
-#include "processor/filing.h"
-#include "processor/ledger.h"
-#include "processor/lock.h"
 #include "processor/notify.h"
-
-/* ---- opening ---- */
-
-static int take_signals(struct engine *engine, struct err *err)
-{
-    sigset_t signals;
-
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGHUP);
-    if (sigprocmask(SIG_BLOCK, &signals, NULL) != 0)
-        return err_system(err, "blocking signals");
-    engine->signals = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
-    return engine->signals < 0 ? err_system(err, "signalfd") : 0;
-}
-
-static void wire(struct engine *engine)
-{
-    engine->intake = (struct intake){.config = engine->config,
-                                     .index = &engine->index,
-                                     .spool = &engine->spool,
-                                     .helper = &engine->helper,
-                                     .config_stamp = config_stamp(engine->config->path)};
-    engine->runner.context = (struct attempt_context){.config = engine->config,
-                                                      .index = &engine->index,
-                                                      .spool = &engine->spool,
-                                                      .outbox = &engine->outbox,
-                                                      .launcher = engine->launcher,
-                                                      .helper = &engine->helper};
-}
-
-/* What the receiver could not finish, as at a power cut. Rubbish that stays is no reason not to start. */
-static void clear_tmp(const struct engine *engine, int64_t now_ms)
-{
-    struct err err = {0};
-    int count = spool_clear_tmp(&engine->spool, now_ms, &err);
-
-    if (count < 0)
-        log_say(LOG_WARNING, "%s", err.text);
-    else if (count > 0)
-        log_say(LOG_INFO, "cleared %d old files out of tmp/ in the spool", count);
-}
-
-/*
- * What has ended is filed away first, as the outbox forgets what only ended messages had a use for. The watch is
- * opened before the scan: what comes between the two is seen twice rather than never.
- */
-static int take_up(struct engine *engine, struct err *err)
-{
-    int64_t now_ms = clock_now_ms();
-
-    clear_tmp(engine, now_ms);
-    if (index_open(&engine->index, engine->index_path, INDEX_PROCESSOR, err) != 0 ||
-        ledger_recover(&engine->index, now_ms, err) != 0 ||
-        filing_rest(&engine->index, &engine->spool, now_ms, err) != 0 ||
-        outbox_open(&engine->outbox, &engine->spool, &engine->index, err) != 0 ||
-        watch_open(&engine->watch, &engine->spool, err) != 0)
-        return -1;
-    return intake_scan(&engine->intake, err);
-}
-
-int engine_open(struct engine *engine, struct config *config, const struct launcher *launcher, struct err *err)
-{
-    *engine = (struct engine){.config = config, .launcher = launcher, .lock = -1, .signals = -1};
-    engine->watch.fd = engine->outbox.folder = -1;
-    engine->spool_path = strdup(config->spool);
-    engine->index_path = strdup(config->index);
-    if (engine->spool_path == NULL || engine->index_path == NULL)
-        return err_system(err, "memory for the engine");
-    wire(engine);
-    if (take_signals(engine, err) != 0 || spool_open(&engine->spool, engine->spool_path, true, err) != 0 ||
-        (engine->lock = lock_take(engine->spool.root, engine->spool.path, err)) < 0 ||
-        launcher_keep(launcher, engine->lock, err) != 0 ||
-        message_program_path(engine->helper_path, sizeof engine->helper_path, err) != 0 ||
-        message_start(&engine->helper, engine->helper_path, err) != 0 || take_up(engine, err) != 0)
-        return -1;
-    return 0;
-}
-
-void engine_close(struct engine *engine)
-{
-    /* What still runs is for the launcher to end, and until then no other processor may start. */
-    if (runner_is_busy(&engine->runner))
-        (void)close(engine->lock);
-    else
-        lock_release(engine->lock);
-    runner_free(&engine->runner);
-    intake_forget(&engine->intake);
-    message_stop(&engine->helper);
-    watch_close(&engine->watch);
-    outbox_close(&engine->outbox);
-    index_close(&engine->index);
-    spool_close(&engine->spool);
-    if (engine->signals >= 0)
-        (void)close(engine->signals);
-    free(engine->spool_path);
-    free(engine->index_path);
-    free(engine->fds);
-}
 
 /* ---- signals ---- */
 
@@ -272,8 +166,8 @@ static void read_watch(struct engine *engine, int64_t now_ms)
             schedule_disturb(&engine->schedule);
         else if (event == WATCH_GONE)
             lose_watch(engine);
-        else if (intake_scan(&engine->intake, &err) != 0)
-            log_say(LOG_ERR, "looking through the spool: %s", err.text);
+        else
+            intake_want_scan(&engine->intake);
     }
 }
 
@@ -319,7 +213,7 @@ static int64_t schedule_ms(const struct engine *engine)
 /* Milliseconds until something is to be done without being woken; -1: nothing is. */
 static int sleep_ms(const struct engine *engine, int64_t now_ms)
 {
-    int64_t next = runner_next_ms(&engine->runner);
+    int64_t next = smaller(runner_next_ms(&engine->runner), filing_next_ms(&engine->filing));
 
     if (engine->helper_ms != 0)
         next = smaller(next, engine->helper_ms);
@@ -355,6 +249,7 @@ static void go_on(struct engine *engine, int64_t now_ms)
 {
     start_helper(engine, now_ms);
     runner_continue(&engine->runner, now_ms);
+    filing_continue(&engine->filing, now_ms);
     if (engine->stopping) {
         if (engine->stop_ms <= clock_monotonic_ms()) {
             engine->stop_ms = INT64_MAX;
@@ -377,6 +272,14 @@ static void go_on(struct engine *engine, int64_t now_ms)
         schedule_disturb(&engine->schedule);
 }
 
+/* The last ends, and what only waited for company. */
+static void leave(struct engine *engine, int64_t now_ms)
+{
+    turn_end(&engine->turn, now_ms);
+    filing_hurry(&engine->filing, now_ms);
+    turn_end(&engine->turn, now_ms);
+}
+
 int engine_run(struct engine *engine)
 {
     log_say(LOG_INFO, "started: %zu routes, %zu handlers, spool %s", engine->config->route_count,
@@ -387,6 +290,7 @@ int engine_run(struct engine *engine)
         size_t count;
 
         go_on(engine, now_ms);
+        turn_end(&engine->turn, now_ms);
         count = fill_fds(engine);
         if (count == 0 || (poll(engine->fds, count, sleep_ms(engine, clock_now_ms())) < 0 && errno != EINTR)) {
             log_say(LOG_CRIT, "the loop cannot go on: %s", strerror(errno));
@@ -395,6 +299,7 @@ int engine_run(struct engine *engine)
         FAULT_POINT("engine-turn");
         dispatch(engine, count, clock_now_ms());
     }
+    leave(engine, clock_now_ms());
     log_say(LOG_INFO, "stopped");
     return engine->failed ? -1 : 0;
 }

@@ -18,6 +18,7 @@
 #include "processor/outbox.h"
 #include "processor/runner.h"
 #include "processor/schedule.h"
+#include "processor/turn.h"
 #include "processor/watch.h"
 
 enum {
@@ -36,7 +37,9 @@ struct engine {
     struct message_helper helper;
     struct intake intake;
     struct runner runner;
+    struct filing filing;
     struct schedule schedule;
+    struct turn turn;
 
     int lock;    /* held on the spool for as long as we live */
     int signals; /* signalfd */

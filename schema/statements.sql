@@ -6,6 +6,16 @@ BEGIN IMMEDIATE;
 -- name: commit
 COMMIT;
 
+-- name: step_begin
+-- A step of a transaction that gathers several: undone, it leaves nothing, and the others stay.
+SAVEPOINT step;
+
+-- name: step_keep
+RELEASE step;
+
+-- name: step_undo
+ROLLBACK TO step;
+
 -- name: message_add
 INSERT INTO message (id, received_ms, sender, client_address, client_helo, client_protocol, tls, size_bytes)
 VALUES (:id, :received_ms, :sender, :client_address, :client_helo, :client_protocol, :tls, :size_bytes)
@@ -35,7 +45,10 @@ UPDATE message SET queued_ms = :now WHERE id = :id;
 UPDATE message SET ended_ms = NULL WHERE id = :id;
 
 -- name: message_set_ended
-UPDATE message SET ended_ms = :now WHERE id = :id;
+-- Not one that the operator has had queued again meanwhile.
+UPDATE message SET ended_ms = :now
+ WHERE id = :id AND NOT EXISTS (SELECT 1 FROM delivery
+                                 WHERE message_id = :id AND state IN ('pending', 'running', 'retry'));
 
 -- name: message_unended
 -- Messages that were queued, whose deliveries have all ended, and that are not marked as ended yet.
