@@ -122,12 +122,15 @@ class Server:
                 if os.path.isfile(file) and os.path.getsize(file) > 65536:
                     os.truncate(file, 0)
 
+    def roots(self):
+        return [self.process.pid]
+
     def pids(self, table=None):
         table = table or process_table()
         children = {}
         for pid, (parent, _) in table.items():
             children.setdefault(parent, []).append(pid)
-        found = [self.process.pid]
+        found = self.roots()
         for pid in found:
             found += children.get(pid, [])
         return found
@@ -215,6 +218,64 @@ class MailmillListening(Mailmill):
             return spawn(self.command, output, listening)
 
 
+class Handling(Server):
+    """What the servers have in common whose mail runs a program: it leaves the time of its start in a file."""
+
+    runs = 16  # at the same time
+
+    @property
+    def stamps(self):
+        path = self.folder / "stamps"
+        if not path.exists():
+            path.touch()
+            path.chmod(0o666)
+        return path
+
+    @property
+    def stamp(self):
+        return [str(BENCH / "stamp"), str(self.stamps)]
+
+    def read_stamps(self):
+        """(ns, ID) of each start, in order."""
+        return sorted((int(line.split()[0]), line.split()[1]) for line in self.stamps.read_text().splitlines())
+
+
+class MailmillHandlingAlone(Handling, Mailmill):
+    """The receiver under xinetd with a processor."""
+
+    name = "mailmill wait=no"
+    processor = None
+
+    def prepare(self):
+        command = ", ".join(f'"{word}"' for word in self.stamp)
+        self.routes = (f"max-runs = {self.runs}\n"
+                       f'route "inbox@example.com" {{ handler "stamp" {{ run = {{{command}}} '
+                       f"concurrency = {self.runs} }} }}\n")
+        super().prepare()
+
+    def start(self):
+        super().start()
+        with open(self.folder / "processor.err", "ab") as errors:
+            self.processor = spawn([PROGRAMS / "mailmill-processor", "-c", self.config], errors)
+        return self
+
+    def stop(self):
+        if self.processor is not None:
+            self.processor.terminate()
+            self.processor.wait(30)
+            self.processor = None
+        super().stop()
+
+    def roots(self):
+        return super().roots() + ([self.processor.pid] if self.processor else [])
+
+
+class MailmillHandling(MailmillHandlingAlone, MailmillListening):
+    """The receiver with a listening socket and a processor."""
+
+    name = "mailmill wait=yes"
+
+
 # ---- the peers ---------------------------------------------------------------------------------------------
 
 
@@ -268,6 +329,9 @@ class Postfix(Peer):
     package = "postfix"
     queue = ("spool/hold/*", "spool/hold/?/*", "spool/incoming/*", "spool/deferred/?/*")
 
+    restrictions = "smtpd_data_restrictions = check_client_access static:HOLD"
+    transport = "discard:"
+    service = ""
     services = """
 127.0.0.1:{port} inet n - n - - smtpd
 pickup    unix  n - n 60   1 pickup
@@ -300,7 +364,7 @@ tlsmgr    unix  - - n 1000? 1 tlsmgr
             if name != "pid":
                 os.chown(path, owner, owner + 1 if name in ("maildrop", "public") else -1)
             path.chmod({"maildrop": 0o1730, "public": 0o2710, "pid": 0o755}.get(name, 0o700))
-        (self.folder / "etc/master.cf").write_text(self.services.format(port=self.port).lstrip())
+        (self.folder / "etc/master.cf").write_text(self.services.format(port=self.port).lstrip() + self.service)
         (self.folder / "etc/main.cf").write_text(f"""compatibility_level = 3.6
 myhostname = {HOSTNAME}
 mydestination = example.com
@@ -313,10 +377,10 @@ daemon_directory = /usr/lib/postfix/sbin
 shlib_directory = /usr/lib/postfix
 meta_directory = {self.folder}/etc
 local_recipient_maps = inline:{{ {{ inbox@example.com = x }} }}
-local_transport = discard:
+local_transport = {self.transport}
 alias_maps =
 message_size_limit = 50000000
-smtpd_data_restrictions = check_client_access static:HOLD
+{self.restrictions}
 """)
 
     def launch(self, output):
@@ -327,6 +391,8 @@ class OpenSMTPD(Peer):
     """Debian's OpenSMTPD with its defaults; delivery is paused, so that reception alone is measured."""
 
     name = "OpenSMTPD"
+    paused = ["-P", "mda", "-P", "mta"]
+    mda = "/bin/true"
     package = "opensmtpd"
     queue = ("var/spool/smtpd/queue/*/*/message",)
     owner = 64102
@@ -351,12 +417,36 @@ class OpenSMTPD(Peer):
         conf.write_text(f"""smtp max-message-size "50M"
 table people {{ "inbox@example.com" = "nobody" }}
 listen on 127.0.0.1 port {self.port} hostname {HOSTNAME}
-action "keep" mda "/bin/true" virtual <people>
+action "keep" mda "{self.mda}" virtual <people>
 match from any for domain "example.com" action "keep"
 """)
         conf.chmod(0o600)
 
     def launch(self, output):
         mounts = [(self.folder / "var", "/var"), (self.folder / "run", "/run")]
-        command = ["/usr/sbin/smtpd", "-d", "-P", "mda", "-P", "mta", "-f", self.folder / "smtpd.conf"]
+        command = ["/usr/sbin/smtpd", "-d", *self.paused, "-f", self.folder / "smtpd.conf"]
         return self.launch_inside(mounts, command, output)
+
+
+class PostfixHandling(Handling, Postfix):
+    """Its pipe(8) runs the program, as many as with us; all else by its defaults."""
+
+    name = "Postfix pipe(8)"
+    restrictions = ""
+    transport = "handler:"
+
+    @property
+    def service(self):
+        return (f"handler unix - n n - {self.runs} pipe\n"
+                f"    user=nobody argv={' '.join(self.stamp)} ${{queue_id}}\n")
+
+
+class OpenSMTPDHandling(Handling, OpenSMTPD):
+    """Its mda runs the program; the number of them is its own affair."""
+
+    name = "OpenSMTPD mda"
+    paused = []
+
+    @property
+    def mda(self):
+        return " ".join(self.stamp)
