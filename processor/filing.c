@@ -43,14 +43,16 @@ int filing_message(struct index *index, const struct spool *spool, const char *i
 
 int filing_rest(struct index *index, const struct spool *spool, int64_t now_ms, struct err *err)
 {
+    char id[ID_SIZE] = "";
+
     for (;;) {
         struct query query;
-        char id[ID_SIZE];
         bool ended;
         int row;
 
         if (query_start(&query, index, STATEMENT_MESSAGE_UNENDED, err) != 0)
             return -1;
+        query_text(&query, ":after", span_text(id));
         row = query_next(&query, err);
         if (row != 1)
             return row;

@@ -26,7 +26,8 @@ static const char help[] =
     "  -s, --size BYTES        of a message as sent (1024)\n"
     "  -t, --seconds N         stops then at the latest (60)\n"
     "  -w, --pause MS          between two connections of a client (0)\n"
-    "  -o, --offered N         connections a second, whether or not earlier ones have ended; at most --clients at once\n"
+    "  -o, --offered N         connections a second, whether or not earlier ones have ended; at most --clients at "
+    "once\n"
     "  -f, --from ADDRESS, -r, --to ADDRESS\n"
     "  -R, --refused           the recipient is to be refused\n"
     "  -i, --idle              says EHLO, prints \"ready\", and stays until standard input ends\n"
@@ -45,14 +46,21 @@ struct load {
 };
 
 static const struct option options[] = {
-    {"port", required_argument, NULL, 'p'},     {"clients", required_argument, NULL, 'c'},
-    {"messages", required_argument, NULL, 'm'}, {"per-connection", required_argument, NULL, 'n'},
-    {"size", required_argument, NULL, 's'},     {"time", required_argument, NULL, 't'},
-    {"pause", required_argument, NULL, 'w'},    {"offered", required_argument, NULL, 'o'},
+    {"port", required_argument, NULL, 'p'},
+    {"clients", required_argument, NULL, 'c'},
+    {"messages", required_argument, NULL, 'm'},
+    {"per-connection", required_argument, NULL, 'n'},
+    {"size", required_argument, NULL, 's'},
+    {"time", required_argument, NULL, 't'},
+    {"pause", required_argument, NULL, 'w'},
+    {"offered", required_argument, NULL, 'o'},
     {"from", required_argument, NULL, 'f'},
-    {"to", required_argument, NULL, 'r'},       {"refused", no_argument, NULL, 'R'},
-    {"idle", no_argument, NULL, 'i'},           {"log", required_argument, NULL, 'l'},
-    {"help", no_argument, NULL, 'h'},           {0},
+    {"to", required_argument, NULL, 'r'},
+    {"refused", no_argument, NULL, 'R'},
+    {"idle", no_argument, NULL, 'i'},
+    {"log", required_argument, NULL, 'l'},
+    {"help", no_argument, NULL, 'h'},
+    {0},
 };
 
 static unsigned long number(const char *text, unsigned long max)
