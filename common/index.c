@@ -26,10 +26,9 @@ static enum err_kind kind_of(int status)
     case SQLITE_CANTOPEN:
     case SQLITE_READONLY:
     case SQLITE_PROTOCOL:
-        return ERR_TEMPORARY;
-    case SQLITE_CORRUPT:
+    case SQLITE_CORRUPT: /* which no message is to suffer for: it can be made anew */
     case SQLITE_NOTADB:
-        return ERR_PERMANENT;
+        return ERR_TEMPORARY;
     default:
         return ERR_BUG;
     }
@@ -42,8 +41,9 @@ static int index_error(const struct index *index, int status, const char *doing,
     const char *reason = is_last ? sqlite3_errmsg(index->db) : sqlite3_errstr(status);
     const char *remedy = "";
 
-    if (kind == ERR_PERMANENT)
-        remedy = "; the file is damaged: move it away, and the processor makes a new one from the spool";
+    if ((status & 0xFF) == SQLITE_CORRUPT || (status & 0xFF) == SQLITE_NOTADB)
+        remedy =
+            "; the file is damaged: stop the processor and run mailmill reindex, which makes it anew from the spool";
     /* What was being done stands last, and but its first line: a statement may be longer than the whole text. */
     return err_set(err, kind, "index %s: %s%s (%.*s)", index->path, reason, remedy, (int)strcspn(doing, "\n"), doing);
 }

@@ -53,7 +53,7 @@ __attribute__((warn_unused_result)) int index_prepare(struct err *err);
 
 /*
  * Opens the database and, unless it is read only, creates it if missing and brings its schema up to date. A file made
- * by a newer mailmill is a permanent error; a damaged one too (its text says what to do).
+ * by a newer mailmill is a permanent error; a damaged one a temporary one, whose text says how to make it anew.
  */
 __attribute__((warn_unused_result)) int index_open(struct index *index, const char *path, enum index_access access,
                                                    struct err *err);

@@ -72,6 +72,14 @@ __attribute__((warn_unused_result)) int ledger_replay(struct index *index, const
                                                       const char *id, const char *handler, int64_t now_ms,
                                                       int *queued, struct err *err);
 
+/*
+ * Notes a message whose row is there as ended at `ended_ms`, and the deliveries that the configuration has for it as
+ * in `state`, STATE_DONE or STATE_DEAD; with STATE_SKIPPED it has none. Within a transaction of the caller's.
+ */
+__attribute__((warn_unused_result)) int ledger_put_ended(struct index *index, const struct config *config,
+                                                         const struct envelope *envelope, enum state state,
+                                                         int64_t ended_ms, struct err *err);
+
 /* What has become of a message's deliveries, for the flag of its file. */
 struct ledger_tally {
     int64_t deliveries;

@@ -75,6 +75,12 @@ ON CONFLICT (message_id, recipient, route, handler) DO UPDATE
        ended_ms = NULL, attempts_before = attempts, replay = replay + 1, output = NULL, replied_to = NULL,
        replied_key = NULL, detail = '';
 
+-- name: delivery_put_ended
+-- The same recipient twice has one route and one handler of a name.
+INSERT INTO delivery (message_id, recipient, route, handler, position, state, queued_ms, ended_ms, detail)
+VALUES (:message_id, :recipient, :route, :handler, :position, :state, :queued_ms, :ended_ms, :detail)
+ON CONFLICT DO NOTHING;
+
 -- name: delivery_due
 SELECT id FROM delivery
  WHERE route = :route AND handler = :handler AND state IN ('pending', 'retry') AND due_ms <= :now

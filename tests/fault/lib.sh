@@ -63,14 +63,6 @@ post() {
         submit "$subject@example.org" "$@" && echo "$subject" >>"$seen/acknowledged"
 }
 
-# ticks PID: the processor time that it has used, in hundredths of a second.
-ticks() { sed 's/.*) //' "/proc/$1/stat" | awk '{ print $12 + $13 }'; }
-
-# less NAME GOT BOUND
-less() {
-    if [ "$2" -lt "$3" ]; then pass "$1"; else fail "$1" "got: $2, which is not below $3"; fi
-}
-
 # starts_again NAME: without a fault; the processor comes up and everything comes to its end.
 starts_again() {
     MAILMILL_FAULT='' processor_start || fail "$1: starts again" "$(tail -n 5 "$instance/processor.err" "$instance/log")"
