@@ -10,6 +10,7 @@
 #include "common/clock.h"
 #include "common/fault.h"
 #include "common/log.h"
+#include "processor/ledger.h"
 #include "processor/notify.h"
 
 /* ---- signals ---- */
@@ -244,9 +245,34 @@ static void dispatch(struct engine *engine, size_t count, int64_t now_ms)
         read_watch(engine, now_ms);
 }
 
+/* Pauses are short, and need not be sat out to the end. */
+static void look_at_clock(struct engine *engine, int64_t now_ms)
+{
+    int64_t by_ms = setback_look(&engine->setback, now_ms, clock_monotonic_ms());
+    struct err err = {0};
+
+    if (by_ms > 0) {
+        log_say(LOG_WARNING, "the clock was set back by %lld s: what waits is due as if it had not been",
+                (long long)by_ms / 1000);
+        engine->set_back_ms += by_ms;
+        engine->helper_ms = smaller(engine->helper_ms, now_ms);
+        engine->filing.due_ms = smaller(engine->filing.due_ms, now_ms);
+        runner_hurry(&engine->runner);
+        intake_hurry(&engine->intake);
+        schedule_wait(&engine->schedule, 0);
+    }
+    if (engine->set_back_ms == 0)
+        return;
+    if (ledger_set_back(&engine->index, engine->set_back_ms, &err) == 0)
+        engine->set_back_ms = 0;
+    else
+        log_say(LOG_ERR, "%s", err.text);
+}
+
 /* What follows from what was heard. */
 static void go_on(struct engine *engine, int64_t now_ms)
 {
+    look_at_clock(engine, now_ms);
     start_helper(engine, now_ms);
     runner_continue(&engine->runner, now_ms);
     filing_continue(&engine->filing, now_ms);

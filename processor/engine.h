@@ -18,6 +18,7 @@
 #include "processor/outbox.h"
 #include "processor/runner.h"
 #include "processor/schedule.h"
+#include "processor/setback.h"
 #include "processor/turn.h"
 #include "processor/watch.h"
 
@@ -46,6 +47,8 @@ struct engine {
     char helper_path[4096];
     int64_t helper_ms; /* wall clock: when to start the helper again; 0: it runs */
     unsigned reloads;  /* asked of the launcher and not answered yet: nobody knows by which numbers it goes */
+    struct setback setback;
+    int64_t set_back_ms; /* by which the clock was set back, and that is not written down yet */
     bool stopping;
     int64_t stop_ms; /* monotonic: when what still runs is stopped */
     bool failed;     /* the launcher or the folder new/ is gone: there is no going on */

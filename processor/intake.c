@@ -232,6 +232,11 @@ void intake_lost(struct intake *intake, int64_t now_ms)
     intake->resume_ms = now_ms + INTAKE_PAUSE_MS;
 }
 
+void intake_hurry(struct intake *intake)
+{
+    intake->resume_ms = intake->resume_ms > 0 ? 1 : 0;
+}
+
 void intake_forget(struct intake *intake)
 {
     spool_walk_end(&intake->walk);

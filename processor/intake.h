@@ -71,6 +71,8 @@ void intake_continue(struct intake *intake, int64_t now_ms);
 void intake_answered(struct intake *intake, const struct message_answer *answer, int64_t now_ms);
 void intake_committed(struct intake *intake, int64_t now_ms);
 void intake_lost(struct intake *intake, int64_t now_ms);
+/* The clock was set: a pause has an end. */
+void intake_hurry(struct intake *intake);
 /* The helper was started anew: what it was asked must be asked again. */
 void intake_forget(struct intake *intake);
 /* When intake_continue wants to be called by itself: INT64_MAX for never. */

@@ -138,7 +138,11 @@ __attribute__((warn_unused_result)) int ledger_replies(struct index *index, cons
 
 /* ---- at start ---- */
 
-/* What was left running becomes retry, due now. */
+/* The clock was set back by so much: what waits does not wait longer for that. */
+__attribute__((warn_unused_result)) int ledger_set_back(struct index *index, int64_t by_ms, struct err *err);
+
+/* What was left running becomes retry, due now; nor is what was queued by a clock that was set back since due later.
+ */
 __attribute__((warn_unused_result)) int ledger_recover(struct index *index, int64_t now_ms, struct err *err);
 
 #endif

@@ -51,6 +51,8 @@ void runner_lost(struct runner *runner, int64_t now_ms);
 void runner_ended(struct runner *runner, const struct launcher_answer *answer, int64_t now_ms);
 void runner_answered(struct runner *runner, const struct message_answer *answer, int64_t now_ms);
 void runner_continue(struct runner *runner, int64_t now_ms);
+/* The clock was set: what waits to be written down waits no longer. */
+void runner_hurry(struct runner *runner);
 /* The helper was started anew. */
 void runner_forget(struct runner *runner);
 /* Has everything that is under way stopped; it will be tried again. */

@@ -28,4 +28,7 @@ void turn_end(const struct turn *turn, int64_t now_ms)
             committed(turn, now_ms);
         else
             lost(turn, now_ms, &err);
+    /* What could not be launched has ended, and left its place, after the schedule was looked at. */
+    if (turn->runner->changed)
+        schedule_disturb(turn->schedule);
 }

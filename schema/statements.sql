@@ -135,6 +135,14 @@ UPDATE delivery SET state = 'skipped', ended_ms = :now, detail = :detail
 UPDATE delivery SET state = 'retry', due_ms = :now, detail = 'interrupted: the processor ended while it ran'
  WHERE state = 'running';
 
+-- name: delivery_set_back
+-- The clock was set back: what waits is due as if it had not been.
+UPDATE delivery SET due_ms = due_ms - :by WHERE state IN ('pending', 'retry') AND due_ms IS NOT NULL;
+
+-- name: delivery_not_later
+-- Likewise, while no processor ran to notice. What has not been tried yet was due when it was queued.
+UPDATE delivery SET due_ms = :now WHERE state = 'pending' AND due_ms > :now;
+
 -- name: delivery_replies_since
 SELECT count(*) FROM delivery WHERE replied_key = :key AND ended_ms > :since;
 

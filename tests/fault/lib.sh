@@ -85,3 +85,13 @@ nothing_lost() {
     equal "$1: new/, out/ and the folders of runs are empty" \
         "$(find "$instance/spool/new" "$instance/spool/out" "$instance/work" -mindepth 1 2>/dev/null)" ''
 }
+
+# calls SECONDS PID...: the system calls that processes make within that time, one a line. What they slept in when strace
+# came, and sleep in when it goes, is none.
+calls() {
+    local options=() seconds=$1 pid
+    shift
+    for pid in "$@"; do options+=(-p "$pid"); done
+    timeout -s INT "$seconds" strace -qq -f -o "$instance/strace" "${options[@]}" 2>/dev/null
+    grep -vE '(resuming interrupted|<detached \.\.\.>$)' "$instance/strace"
+}
