@@ -1,9 +1,12 @@
 """From the connection to the program that the mail runs: receiver and processor beside Postfix's pipe(8) and
 OpenSMTPD's mda, all with the same program, which notes when it starts."""
 
+import resource
+import sqlite3
+import subprocess
 import time
 
-from servers import MailmillHandling, MailmillHandlingAlone, OpenSMTPDHandling, PostfixHandling
+from servers import PROGRAMS, MailmillHandling, MailmillHandlingAlone, OpenSMTPDHandling, PostfixHandling
 
 KINDS = (MailmillHandling, MailmillHandlingAlone, PostfixHandling, OpenSMTPDHandling)
 PATIENCE_S = 60
@@ -109,3 +112,68 @@ def section_delivery(bench):
         latency(bench, f"The same with {rate} connections a second, half of what Postfix can do, whoever is ready or not",
                 "offered", KINDS, clients=200, messages=rate * max(2, bench.RUN_MS // 400), offered=rate, time=20000)
 
+
+
+# ---- as the index grows -----------------------------------------------------------------------------------
+
+
+def fill(path, rows):
+    """Messages of the past, each with a delivery that is done and its attempt, one in a thousand dead."""
+    numbers = f"WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < {rows}) INSERT INTO "
+    index = sqlite3.connect(path, isolation_level=None)
+    index.execute("PRAGMA synchronous = OFF")
+    index.execute("BEGIN")
+    index.execute(numbers + "message (id, received_ms, sender, client_address, client_helo, client_protocol, "
+                  "size_bytes, queued_ms, ended_ms, subject) SELECT printf('%016d', n), n, 'sender@example.org', "
+                  "'192.0.2.1', 'client.example.org', 'ESMTP', 1200, n, n, 'bench' FROM r")
+    index.execute(numbers + "recipient (message_id, position, address) SELECT printf('%016d', n), 1, "
+                  "'inbox@example.com' FROM r")
+    index.execute(numbers + "delivery (message_id, recipient, route, handler, position, state, queued_ms, ended_ms, "
+                  "attempts) SELECT printf('%016d', n), 1, 'inbox@example.com', 'stamp', 1, "
+                  "iif(n % 1000 = 0, 'dead', 'done'), n, n, 1 FROM r")
+    index.execute("INSERT INTO attempt (delivery_id, number, started_ms, ended_ms, outcome, exit_code) "
+                  "SELECT id, 1, queued_ms, ended_ms, state, 0 FROM delivery")
+    index.execute("COMMIT")
+    index.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    index.close()
+
+
+def command_ms(server, *words):
+    """The processor time of one of the operator's commands, in milliseconds."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([PROGRAMS / "mailmill", "-c", server.config, *words], stdout=subprocess.DEVNULL, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) * 1000
+
+
+def section_history(bench):
+    """The same work with a small and a large index."""
+    commands = {"status": ["status"], "list": ["list"], "list dead": ["list", "--state", "dead"]}
+    those, labels = [], {}
+    for rows in (1000, 100000, 1000000):
+        if bench.QUICK and rows > 100000:
+            continue
+        for server in bench.started([MailmillHandling], f"history{rows}"):
+            run(bench, server, clients=1, messages=2, time=10000)
+            fill(server.folder / "lib/index.db", rows)
+            those.append(server)
+            labels[server] = f"{rows:,} rows"
+
+    def measure(server):
+        result = run(bench, server, clients=10, messages=bench.RUN_MS // 4, time=20000)
+        for name, words in commands.items():
+            result[name] = min(command_ms(server, *words) for _ in range(5))
+        return result
+
+    results = bench.in_turns(those, measure)
+    first = next(iter(results.values()), None)
+    table = []
+    for server, r in results.items():
+        cells = [labels[server], r["cpu"], bench.ratio(r["cpu"], first["cpu"])]
+        for name in commands:
+            cells += [r[name], bench.ratio(r[name], first[name])]
+        table.append(cells)
+    bench.table("As the history grows: processor time for each message (receiver, processor and program), and of the "
+                "operator's commands",
+                ["", "us a message", "/first"] + [word for name in commands for word in (f"{name} ms", "/first")], table)
+    bench.stop(those)

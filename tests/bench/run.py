@@ -293,8 +293,13 @@ def section_delivery():
     delivery.section_delivery(sys.modules[__name__])
 
 
+def section_history():
+    delivery.section_history(sys.modules[__name__])
+
+
 SECTIONS = {"rate": section_rate, "refused": section_refused, "idle": section_idle, "session": section_session,
-            "growth": section_growth, "delivery": section_delivery}
+            "growth": section_growth, "delivery": section_delivery,
+            "history": section_history}
 
 
 def main():
