@@ -185,6 +185,8 @@ void index_close(struct index *index)
 {
     for (size_t i = 0; i < STATEMENT_COUNT && index->db != NULL; i++)
         sqlite3_finalize(index->statements[i]);
+    if (index->gathers && index->wal >= 0)
+        (void)close(index->wal);
     if (index->db != NULL)
         (void)sqlite3_close(index->db);
     *index = (struct index){0};

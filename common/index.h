@@ -46,6 +46,8 @@ struct index {
     bool gathers;
     bool is_gathering; /* the larger transaction has begun */
     bool is_spoilt;    /* and can't be committed any more */
+    bool must_last;    /* it is to survive a power cut */
+    int wal;           /* a descriptor of the file to be flushed for that */
 };
 
 /* Loads what opening needs, for a process that will not be able to read it any more when it opens the database. */
@@ -73,13 +75,18 @@ void index_rollback(struct index *index);
  *         ... steps, each by index_begin and index_commit or index_rollback, which undoes that step alone ...
  *         if (index_has_gathered(&index))
  *             index_settle(&index, &err)
- *         ... 0: all steps that were committed are durable; -1: none of them was made ...
+ *         ... 0: all steps that were committed are made; -1: none of them was ...
  *     }
+ *
+ * What is committed survives the death of any process. Where one of the steps called index_must_last it survives a
+ * power cut, too, which costs a flush of the disk; without, a power cut may take the latest transactions back, in
+ * their order. That is 1 when the flush failed: it is made, and may not survive.
  *
  * A step that can't begin, or an error after which SQLite rolls back by itself, spoils the rest: steps fail at once
  * until index_settle, which fails too. Nothing is to be left gathered while waiting: others could not write.
  */
-void index_gather(struct index *index);
+__attribute__((warn_unused_result)) int index_gather(struct index *index, struct err *err);
+void index_must_last(struct index *index);
 bool index_has_gathered(const struct index *index);
 __attribute__((warn_unused_result)) int index_settle(struct index *index, struct err *err);
 

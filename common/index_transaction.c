@@ -1,4 +1,8 @@
 /* The index's transactions: alone, or gathered into a larger one. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
 #include "common/fault.h"
 #include "common/index.h"
 #include "common/sqlite.h"
@@ -68,10 +72,39 @@ static void undo_step(struct index *index)
         index->is_spoilt = true;
 }
 
-void index_gather(struct index *index)
+/* SQLite flushes at each commit or at none, and can't be told within a transaction: this is what it would do. */
+static int flush(const struct index *index, struct err *err)
 {
+    if (fdatasync(index->wal) == 0)
+        return 0;
+    err_system(err, "flushing index %s-wal", index->path);
+    return 1;
+}
+
+static int open_wal(struct index *index, struct err *err)
+{
+    char path[4096 + sizeof "-wal"];
+    int length = snprintf(path, sizeof path, "%s-wal", index->path);
+
+    /* SQLite locks the other two files, never this one, so that closing it takes nobody's locks away. */
+    index->wal = length > 0 && (size_t)length < sizeof path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    return index->wal < 0 ? err_system(err, "index %s-wal", index->path) : 0;
+}
+
+int index_gather(struct index *index, struct err *err)
+{
+    int status;
+
+    if (sqlite3_busy_timeout(index->db, INDEX_LOOP_BUSY_MS) != SQLITE_OK || open_wal(index, err) != 0)
+        return -1;
     index->gathers = true;
-    (void)sqlite3_busy_timeout(index->db, INDEX_LOOP_BUSY_MS);
+    status = sqlite3_exec(index->db, "PRAGMA synchronous = NORMAL", NULL, NULL, NULL);
+    return status == SQLITE_OK ? 0 : err_set(err, ERR_TEMPORARY, "index %s: %s", index->path, sqlite3_errstr(status));
+}
+
+void index_must_last(struct index *index)
+{
+    index->must_last = true;
 }
 
 bool index_has_gathered(const struct index *index)
@@ -82,12 +115,16 @@ bool index_has_gathered(const struct index *index)
 int index_settle(struct index *index, struct err *err)
 {
     bool spoilt = is_spoilt(index);
+    bool must_last = index->must_last;
 
-    index->is_gathering = index->is_spoilt = false;
+    index->is_gathering = index->is_spoilt = index->must_last = false;
     if (!has_transaction(index) && !spoilt)
         return 0;
-    if (!spoilt && !FAULT_ERRNO("index-settle"))
-        return commit(index, err);
+    if (!spoilt && !FAULT_ERRNO("index-settle")) {
+        if (commit(index, err) != 0)
+            return -1;
+        return must_last ? flush(index, err) : 0;
+    }
     roll_back(index);
     return spoilt ? err_set(err, ERR_TEMPORARY, "index %s: one of several changes failed", index->path)
                   : err_system(err, "index %s", index->path);

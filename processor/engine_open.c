@@ -76,8 +76,7 @@ static int take_up(struct engine *engine, struct err *err)
         outbox_open(&engine->outbox, &engine->spool, &engine->index, err) != 0 ||
         watch_open(&engine->watch, &engine->spool, err) != 0 || intake_scan(&engine->intake, err) != 0)
         return -1;
-    index_gather(&engine->index);
-    return 0;
+    return index_gather(&engine->index, err);
 }
 
 int engine_open(struct engine *engine, struct config *config, const struct launcher *launcher, struct err *err)

@@ -304,6 +304,9 @@ int ledger_end(struct index *index, const struct delivery *delivery, const struc
 
     if (index_begin(index, err) != 0)
         return -1;
+    /* A handler that was done would run again. A start may be forgotten: what ran at a power cut runs again anyway.
+     */
+    index_must_last(index);
     status = end_attempt(index, delivery, end, now_ms, err);
     if (status == 0)
         status = end_delivery(index, delivery, end, now_ms, err);

@@ -1,7 +1,8 @@
 /*
  * The end of a turn of the loop. All that a turn changes in the index is one transaction, begun by the first change
- * and committed before the loop sleeps (common/index.h: index_gather), and what must not be seen before it is durable
- * waits for that: programs are started, ends are logged, files are moved and letters removed after the commit. When
+ * and committed before the loop sleeps (common/index.h: index_gather). With ends of deliveries in it, it is flushed
+ * to the disk; starts are not, as after a power cut what ran is run again. What must not be seen before waits for the
+ * commit: programs are started, ends are logged, files are moved and letters removed after the commit. When
  * it fails, the turn's changes were never made: starts are forgotten, ends are written down again, mail is taken in
  * again.
  *

@@ -155,7 +155,7 @@ static void lost_marks_are_made_again(void **state)
     struct bed *bed = *state;
 
     open_filing(bed);
-    index_gather(&bed->index);
+    bed_ok(bed, index_gather(&bed->index, &bed->err));
     note(bed, 1);
     bed_ok(bed, index_settle(&bed->index, &bed->err));
     filing_hurry(&filing, 3000);

@@ -10,8 +10,7 @@ static int open_gathering(void **state)
     if (bed_make(state) != 0)
         return -1;
     bed = *state;
-    index_gather(&bed->index);
-    return 0;
+    return index_gather(&bed->index, &bed->err);
 }
 
 static int queue(struct bed *bed, unsigned number)
@@ -108,6 +107,25 @@ static void what_sqlite_rolled_back_spoils_the_turn(void **state)
     assert_int_equal(seen(bed), 1);
 }
 
+/* What was committed is made even where it could not be flushed. */
+static void a_flush_that_fails_is_told(void **state)
+{
+    struct bed *bed = *state;
+
+    bed_ok(bed, queue(bed, 1));
+    index_must_last(&bed->index);
+    bed_ok(bed, index_settle(&bed->index, &bed->err));
+    (void)close(bed->index.wal);
+    bed->index.wal = -1;
+    bed_ok(bed, queue(bed, 2));
+    bed_ok(bed, index_settle(&bed->index, &bed->err)); /* a start need not be */
+    bed_ok(bed, queue(bed, 3));
+    index_must_last(&bed->index);
+    assert_int_equal(index_settle(&bed->index, &bed->err), 1);
+    assert_non_null(strstr(bed->err.text, "-wal"));
+    assert_int_equal(seen(bed), 3);
+}
+
 /* Within a step, too. */
 static void a_step_that_is_rolled_back_is_not_kept(void **state)
 {
@@ -130,6 +148,7 @@ int main(void)
         TEST(steps_are_seen_together),
         TEST(a_step_is_undone_alone),
         TEST(a_lock_spoils_the_turn),
+        TEST(a_flush_that_fails_is_told),
         TEST(what_sqlite_rolled_back_spoils_the_turn),
         TEST(a_step_that_is_rolled_back_is_not_kept),
     };
