@@ -221,7 +221,8 @@ SELECT * FROM (
  ORDER BY id;
 
 -- name: command_messages_in_state
--- The same where :state is one of deliveries: found by it, however rare it is among all the others.
+-- The same where :state is one of deliveries: found by it, however rare it is among all the others. Without a sender
+-- to be found, too, the first :limit will do.
 SELECT * FROM (
     SELECT m.id, m.received_ms,
            coalesce((SELECT d.state FROM delivery d WHERE d.message_id = m.id
@@ -237,7 +238,7 @@ SELECT * FROM (
              WHERE d.state = :state AND d.message_id BETWEEN :prefix AND :prefix || '~'
                AND (:route IS NULL OR lower(d.route) = lower(:route))
                AND (:handler IS NULL OR d.handler = :handler)
-             ORDER BY d.message_id DESC) AS found
+             ORDER BY d.message_id DESC LIMIT iif(:sender IS NULL, :limit, -1)) AS found
       CROSS JOIN message m ON m.id = found.id
      WHERE (:sender IS NULL OR lower(m.sender) = lower(:sender)
             OR substr(:sender, 1, 1) = '@' AND substr(lower(m.sender), -length(:sender)) = lower(:sender))
@@ -276,8 +277,8 @@ SELECT route, handler, sum(iif(state = 'pending', count, 0)), sum(iif(state = 'r
 SELECT id, since_ms FROM (
     SELECT * FROM (SELECT id, received_ms AS since_ms FROM message WHERE queued_ms IS NULL ORDER BY id LIMIT 1)
     UNION ALL
-    SELECT * FROM (SELECT message_id, queued_ms FROM delivery WHERE state IN ('pending', 'running', 'retry')
-                    ORDER BY queued_ms LIMIT 1))
+    SELECT * FROM (SELECT message_id, queued_ms FROM delivery INDEXED BY delivery_waiting
+                    WHERE state IN ('pending', 'running', 'retry') ORDER BY queued_ms LIMIT 1))
  ORDER BY since_ms, id LIMIT 1;
 
 -- name: command_last_failures
@@ -293,7 +294,7 @@ SELECT * FROM (
     UNION ALL
     SELECT * FROM (
         SELECT ended_ms, message_id, route, handler, state, attempts, detail, id
-          FROM delivery WHERE state = 'dead'
+          FROM delivery INDEXED BY delivery_dead WHERE state = 'dead'
          ORDER BY ended_ms DESC LIMIT :limit)
      ORDER BY time_ms DESC, id DESC LIMIT :limit)
  ORDER BY time_ms, id;

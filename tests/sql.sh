@@ -29,6 +29,7 @@ report "every statement compiles" \
 #     attempt_recover                    likewise, of what runs
 #     command_message_counts             the same two, counted
 #     command_oldest_waiting             the first entries of such indexes
+#     command_last_failures              likewise, the last ones
 #     command_handler_counts             a row for each handler and state
 #     (subquery)                         a result of bounded size
 # command_messages walks from the newest message and ends at the limit; what matches a filter seldom is looked for in all
@@ -39,6 +40,7 @@ command_message_counts: SCAN message USING INDEX message_unended
 command_oldest_waiting: SCAN message USING INDEX message_unqueued
 command_oldest_waiting: SCAN delivery USING INDEX delivery_waiting
 command_handler_counts: SCAN tally
+command_last_failures: SCAN delivery USING INDEX delivery_dead
 attempt_recover: SCAN attempt USING INDEX attempt_running'
 report "no statement reads all there ever was" \
     "$(for name in "${names[@]}"; do

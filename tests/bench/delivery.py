@@ -132,7 +132,8 @@ def fill(path, rows):
                   "attempts) SELECT printf('%016d', n), 1, 'inbox@example.com', 'stamp', 1, "
                   "iif(n % 1000 = 0, 'dead', 'done'), n, n, 1 FROM r")
     index.execute("INSERT INTO attempt (delivery_id, number, started_ms, ended_ms, outcome, exit_code) "
-                  "SELECT id, 1, queued_ms, ended_ms, state, 0 FROM delivery")
+                  "SELECT id, 1, queued_ms, ended_ms, state, 0 FROM delivery "
+                  "WHERE id NOT IN (SELECT delivery_id FROM attempt)")
     index.execute("COMMIT")
     index.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     index.close()
