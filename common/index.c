@@ -25,10 +25,9 @@ static enum err_kind kind_of(int status)
     case SQLITE_CANTOPEN:
     case SQLITE_READONLY:
     case SQLITE_PROTOCOL:
-        return ERR_TEMPORARY;
-    case SQLITE_CORRUPT:
+    case SQLITE_CORRUPT: /* which no message is to suffer for: it can be made anew */
     case SQLITE_NOTADB:
-        return ERR_PERMANENT;
+        return ERR_TEMPORARY;
     default:
         return ERR_BUG;
     }
@@ -41,8 +40,9 @@ static int index_error(const struct index *index, int status, const char *doing,
     const char *reason = is_last ? sqlite3_errmsg(index->db) : sqlite3_errstr(status);
     const char *remedy = "";
 
-    if (kind == ERR_PERMANENT)
-        remedy = "; the file is damaged: move it away, and the processor makes a new one from the spool";
+    if ((status & 0xFF) == SQLITE_CORRUPT || (status & 0xFF) == SQLITE_NOTADB)
+        remedy =
+            "; the file is damaged: stop the processor and run mailmill reindex, which makes it anew from the spool";
     /* What was being done stands last, and but its first line: a statement may be longer than the whole text. */
     return err_set(err, kind, "index %s: %s%s (%.*s)", index->path, reason, remedy, (int)strcspn(doing, "\n"), doing);
 }
@@ -177,48 +177,11 @@ void index_close(struct index *index)
 {
     for (size_t i = 0; i < STATEMENT_COUNT && index->db != NULL; i++)
         sqlite3_finalize(index->statements[i]);
+    if (index->gathers && index->wal >= 0)
+        (void)close(index->wal);
     if (index->db != NULL)
         (void)sqlite3_close(index->db);
     *index = (struct index){0};
-}
-
-/* ---- transactions ---- */
-
-static int run(struct index *index, enum statement statement, struct err *err)
-{
-    struct query query;
-
-    if (query_start(&query, index, statement, err) != 0)
-        return -1;
-    return query_run(&query, err);
-}
-
-int index_begin(struct index *index, struct err *err)
-{
-    return run(index, STATEMENT_BEGIN, err);
-}
-
-int index_commit(struct index *index, struct err *err)
-{
-    FAULT_POINT("index-before-commit");
-    if (run(index, STATEMENT_COMMIT, err) != 0) {
-        index_rollback(index);
-        return -1;
-    }
-    FAULT_POINT("index-committed");
-    return 0;
-}
-
-void index_rollback(struct index *index)
-{
-    /* Nothing to roll back is fine: SQLite does it by itself after some errors. */
-    if (index->db != NULL && sqlite3_get_autocommit(index->db) == 0)
-        (void)sqlite3_exec(index->db, "ROLLBACK", NULL, NULL, NULL);
-}
-
-int index_changes(const struct index *index)
-{
-    return sqlite3_changes(index->db);
 }
 
 /* ---- queries ---- */
@@ -321,6 +284,11 @@ int64_t query_column_number(struct query *query, int column)
 bool query_column_is_null(struct query *query, int column)
 {
     return sqlite3_column_type(query->statement, column) == SQLITE_NULL;
+}
+
+int index_changes(const struct index *index)
+{
+    return sqlite3_changes(index->db);
 }
 
 /* ---- messages ---- */

@@ -27,6 +27,7 @@
 
 enum {
     INDEX_BUSY_MS = 10000,
+    INDEX_LOOP_BUSY_MS = 2000,     /* from index_gather on: there is other work, and the lock may be free later */
     INDEX_RECEIVER_BUSY_MS = 1000, /* clients wait behind it, and what has no row yet gets one later */
 };
 
@@ -40,11 +41,18 @@ struct index {
     const char *path; /* borrowed */
     sqlite3 *db;
     sqlite3_stmt *statements[STATEMENT_COUNT];
+
+    /* index_gather() */
+    bool gathers;
+    bool is_gathering; /* the larger transaction has begun */
+    bool is_spoilt;    /* and can't be committed any more */
+    bool must_last;    /* it is to survive a power cut */
+    int wal;           /* a descriptor of the file to be flushed for that */
 };
 
 /*
  * Opens the database and, unless it is read only, creates it if missing and brings its schema up to date. A file made
- * by a newer mailmill is a permanent error; a damaged one too (its text says what to do).
+ * by a newer mailmill is a permanent error; a damaged one a temporary one, whose text says how to make it anew.
  */
 __attribute__((warn_unused_result)) int index_open(struct index *index, const char *path, enum index_access access,
                                                    struct err *err);
@@ -54,6 +62,30 @@ void index_close(struct index *index);
 __attribute__((warn_unused_result)) int index_begin(struct index *index, struct err *err);
 __attribute__((warn_unused_result)) int index_commit(struct index *index, struct err *err);
 void index_rollback(struct index *index);
+
+/*
+ * From index_gather on, such a transaction is a step of a larger one, which the first step begins and index_settle
+ * commits, so that many steps cost one flush of the disk:
+ *
+ *     index_gather(&index);
+ *     for (;;) {
+ *         ... steps, each by index_begin and index_commit or index_rollback, which undoes that step alone ...
+ *         if (index_has_gathered(&index))
+ *             index_settle(&index, &err)
+ *         ... 0: all steps that were committed are made; -1: none of them was ...
+ *     }
+ *
+ * What is committed survives the death of any process. Where one of the steps called index_must_last it survives a
+ * power cut, too, which costs a flush of the disk; without, a power cut may take the latest transactions back, in
+ * their order. That is 1 when the flush failed: it is made, and may not survive.
+ *
+ * A step that can't begin, or an error after which SQLite rolls back by itself, spoils the rest: steps fail at once
+ * until index_settle, which fails too. Nothing is to be left gathered while waiting: others could not write.
+ */
+__attribute__((warn_unused_result)) int index_gather(struct index *index, struct err *err);
+void index_must_last(struct index *index);
+bool index_has_gathered(const struct index *index);
+__attribute__((warn_unused_result)) int index_settle(struct index *index, struct err *err);
 
 /* Rows changed by the last statement that changed any. */
 int index_changes(const struct index *index);

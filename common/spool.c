@@ -234,7 +234,7 @@ int spool_open_message(const struct spool *spool, const char *id, struct err *er
     return err_set(err, ERR_PERMANENT, "%s in %s is not a regular file", place.name, spool->path);
 }
 
-int spool_finish(const struct spool *spool, const char *id, char flag, struct err *err)
+int spool_put_away(const struct spool *spool, const char *id, char flag, struct err *err)
 {
     struct spool_place place;
     char name[SPOOL_NAME_SIZE];
@@ -252,30 +252,66 @@ int spool_finish(const struct spool *spool, const char *id, char flag, struct er
     if (renameat(place.folder, place.name, spool->cur, name) != 0)
         return err_system(err, "moving %s to cur/%s in %s", place.name, name, spool->path);
     FAULT_POINT("spool-finished");
-    if (fsync(spool->cur) != 0)
-        return err_system(err, "flushing the folder %s/cur", spool->path);
     return 0;
+}
+
+int spool_flush_cur(const struct spool *spool, struct err *err)
+{
+    return fsync(spool->cur) == 0 ? 0 : err_system(err, "flushing the folder %s/cur", spool->path);
+}
+
+int spool_finish(const struct spool *spool, const char *id, char flag, struct err *err)
+{
+    return spool_put_away(spool, id, flag, err) == 0 ? spool_flush_cur(spool, err) : -1;
+}
+
+int spool_walk_start(struct spool_walk *walk, const struct spool *spool, struct err *err)
+{
+    int fd = openat(spool->new, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    spool_walk_end(walk);
+    walk->folder = fd < 0 ? NULL : fdopendir(fd);
+    if (walk->folder != NULL)
+        return 0;
+    err_system(err, "reading %s/new", spool->path);
+    if (fd >= 0)
+        (void)close(fd);
+    return -1;
+}
+
+const char *spool_walk_next(struct spool_walk *walk)
+{
+    struct dirent *entry;
+
+    while ((errno = 0, entry = readdir(walk->folder)) != NULL)
+        if (entry->d_name[0] != '.')
+            return entry->d_name;
+    return NULL;
+}
+
+void spool_walk_end(struct spool_walk *walk)
+{
+    if (walk->folder != NULL)
+        (void)closedir(walk->folder);
+    walk->folder = NULL;
 }
 
 int spool_each_new(const struct spool *spool, spool_visit *visit, void *context, struct err *err)
 {
-    int fd = openat(spool->new, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *folder = fd < 0 ? NULL : fdopendir(fd);
-    struct dirent *entry;
-    int result = 0;
+    struct spool_walk walk = {0};
+    const char *name;
+    int result;
 
-    if (folder == NULL) {
-        err_system(err, "reading %s/new", spool->path);
-        if (fd >= 0)
-            (void)close(fd);
+    if (spool_walk_start(&walk, spool, err) != 0)
         return -1;
-    }
-    while (result == 0 && (errno = 0, entry = readdir(folder)) != NULL)
-        if (entry->d_name[0] != '.')
-            result = visit(context, entry->d_name, err);
-    if (result == 0 && errno != 0)
-        result = err_system(err, "reading %s/new", spool->path);
-    (void)closedir(folder);
+    do {
+        name = spool_walk_next(&walk);
+        if (name != NULL)
+            result = visit(context, name, err);
+        else
+            result = errno == 0 ? 0 : err_system(err, "reading %s/new", spool->path);
+    } while (result == 0 && name != NULL);
+    spool_walk_end(&walk);
     return result;
 }
 

@@ -16,6 +16,7 @@
 #ifndef COMMON_SPOOL_H
 #define COMMON_SPOOL_H
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -91,6 +92,31 @@ __attribute__((warn_unused_result)) int spool_open_message(const struct spool *s
 /* Moves a message to cur/ with one flag ('S', 'F', or 0 for none), durably. Already there with that flag is fine. */
 __attribute__((warn_unused_result)) int spool_finish(const struct spool *spool, const char *id, char flag,
                                                      struct err *err);
+
+/*
+ * The two halves of it, for several messages at once: each is put away, then one spool_flush_cur makes all their new
+ * places durable.
+ */
+__attribute__((warn_unused_result)) int spool_put_away(const struct spool *spool, const char *id, char flag,
+                                                       struct err *err);
+__attribute__((warn_unused_result)) int spool_flush_cur(const struct spool *spool, struct err *err);
+
+/*
+ * A walk through the files in new/ (hidden ones left out), in no order, as slowly as one likes:
+ *
+ *     struct spool_walk walk = {0};
+ *     spool_walk_start(&walk, &spool, &err);      also starts anew
+ *     while ((name = spool_walk_next(&walk)) != NULL)   NULL with errno 0 is the end
+ *         ...
+ *     spool_walk_end(&walk);                      harmless when it has ended
+ */
+struct spool_walk {
+    DIR *folder;
+};
+__attribute__((warn_unused_result)) int spool_walk_start(struct spool_walk *walk, const struct spool *spool,
+                                                         struct err *err);
+const char *spool_walk_next(struct spool_walk *walk);
+void spool_walk_end(struct spool_walk *walk);
 
 /*
  * Calls `visit` with the name of each file in new/ (hidden ones left out), in no order. A visit that returns -1 ends

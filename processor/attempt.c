@@ -30,7 +30,7 @@ struct attempt *attempt_new(const struct config_handler *handler, uint64_t numbe
     attempt->kind = handler->kind;
     attempt->retry = (struct retry_policy){handler->retry_first_ms, handler->retry_max_ms, handler->give_up_ms};
     memcpy(attempt->exit_codes, handler->exit_codes, sizeof attempt->exit_codes);
-    attempt->out = attempt->errors = attempt->whole = attempt->composed = -1;
+    attempt->out = attempt->errors = attempt->whole = attempt->composed = attempt->message = -1;
     attempt->end = RUN_NOT_STARTED; /* as long as nothing has ended */
     attempt->started_ms = now_ms;
     return attempt;
@@ -42,6 +42,7 @@ void attempt_free(struct attempt *attempt)
     attempt_close_fd(&attempt->errors);
     attempt_close_fd(&attempt->whole);
     attempt_close_fd(&attempt->composed);
+    attempt_close_fd(&attempt->message);
     free(attempt);
 }
 
@@ -169,7 +170,7 @@ static void put_message(struct environment *environment, const struct delivery *
     environment_put(environment, ENVIRONMENT_MAILMILL_TLS, span_text(d->tls));
 }
 
-static void put_delivery(struct environment *environment, const struct attempt *attempt, bool may_reply)
+static void put_delivery(struct environment *environment, const struct attempt *attempt)
 {
     const struct delivery *d = &attempt->delivery;
     char number[24];
@@ -181,11 +182,10 @@ static void put_delivery(struct environment *environment, const struct attempt *
     environment_put(environment, ENVIRONMENT_MAILMILL_HANDLER, span_text(d->handler));
     environment_put(environment, ENVIRONMENT_MAILMILL_ATTEMPT, span_text(number));
     environment_put(environment, ENVIRONMENT_MAILMILL_REPLAY, span_text(d->replay > 0 ? "1" : "0"));
-    environment_put(environment, ENVIRONMENT_MAILMILL_AUTO_REPLY_OK, span_text(may_reply ? "1" : "0"));
+    environment_put(environment, ENVIRONMENT_MAILMILL_AUTO_REPLY_OK, span_text(attempt->may_reply ? "1" : "0"));
 }
 
-int attempt_launch_handler(const struct attempt_context *context, struct attempt *attempt, uint64_t program,
-                           int message, bool may_reply, struct err *err)
+int attempt_launch_handler(const struct attempt_context *context, struct attempt *attempt, struct err *err)
 {
     static struct environment environment;
     struct span extension = route_find(context->config, &attempt->delivery.address).extension;
@@ -193,6 +193,6 @@ int attempt_launch_handler(const struct attempt_context *context, struct attempt
     environment_start(&environment);
     put_address(&environment, &attempt->delivery, extension);
     put_message(&environment, &attempt->delivery);
-    put_delivery(&environment, attempt, may_reply);
-    return attempt_launch(attempt, context->launcher, program, message, &environment, err);
+    put_delivery(&environment, attempt);
+    return attempt_launch(attempt, context->launcher, attempt->program, attempt->message, &environment, err);
 }

@@ -13,6 +13,7 @@
 #include "common/spool.h"
 #include "processor/capture.h"
 #include "processor/environment.h"
+#include "processor/filing.h"
 #include "processor/launcher.h"
 #include "processor/ledger.h"
 #include "processor/message.h"
@@ -26,6 +27,7 @@ struct attempt_context {
     struct index *index;
     const struct spool *spool;
     const struct outbox *outbox;
+    struct filing *filing;
     const struct launcher *launcher;
     struct message_helper *helper;
 };
@@ -33,10 +35,12 @@ struct attempt_context {
 enum { ATTEMPT_READ_SIZE = 64 * 1024 }; /* what attempt_read() takes at once */
 
 enum attempt_stage {
-    ATTEMPT_HANDLER, /* the handler runs */
-    ATTEMPT_COMPOSE, /* the helper makes, or is to be asked for, the letter */
-    ATTEMPT_SEND,    /* the sendmail command runs */
-    ATTEMPT_RECORD,  /* over; to be written down */
+    ATTEMPT_STARTING, /* written down, and its program starts as soon as that is durable */
+    ATTEMPT_HANDLER,  /* the handler runs */
+    ATTEMPT_COMPOSE,  /* the helper makes, or is to be asked for, the letter */
+    ATTEMPT_SEND,     /* the sendmail command runs */
+    ATTEMPT_RECORD,   /* over; to be written down */
+    ATTEMPT_RECORDED, /* over and written down; what follows from it waits until that is durable */
 };
 
 struct attempt {
@@ -44,6 +48,11 @@ struct attempt {
     uint64_t number; /* names it to the launcher and the helper */
     struct delivery delivery;
     char key[LEDGER_KEY_SIZE];
+
+    bool is_durable;  /* its start is: otherwise it never was */
+    uint64_t program; /* starting: the handler's number, */
+    int message;      /* what it reads, or -1, */
+    bool may_reply;   /* and whether it may be answered automatically */
 
     /* What the configuration said when it started; it may be another by now. */
     enum handler_kind kind;
@@ -67,7 +76,10 @@ struct attempt {
     bool skip_rest;   /* the handler said so, even if its letter is still to be sent */
     bool keep_output; /* the outbox holds the letter, or what the filter made, under our key */
     bool replied;
+    bool is_settled;  /* there was nothing to run: no attempt is written down, only what became of the delivery */
+    enum state state; /* that the delivery went to; of one settled, that it is to go to */
     int64_t started_ms;
+    int64_t ended_ms;
     int64_t record_ms; /* when to try again to write it down */
 };
 
@@ -82,10 +94,9 @@ void attempt_free(struct attempt *attempt);
 __attribute__((warn_unused_result)) int attempt_open_message(const struct attempt_context *context,
                                                              const struct attempt *attempt, struct err *err);
 
-/* Has the launcher start handler number `program`, told all it may know of the message and the delivery. */
+/* Has the launcher start the handler, told all it may know of the message and the delivery. */
 __attribute__((warn_unused_result)) int attempt_launch_handler(const struct attempt_context *context,
-                                                               struct attempt *attempt, uint64_t program, int message,
-                                                               bool may_reply, struct err *err);
+                                                               struct attempt *attempt, struct err *err);
 
 /* Has the launcher start a program with `in` as its standard input and its output on pipes to us. */
 __attribute__((warn_unused_result)) int attempt_launch(struct attempt *attempt, const struct launcher *launcher,

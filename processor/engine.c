@@ -1,112 +1,17 @@
 #include "processor/engine.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/clock.h"
 #include "common/fault.h"
 #include "common/log.h"
-#include "processor/filing.h"
 #include "processor/ledger.h"
-#include "processor/lock.h"
 #include "processor/notify.h"
-
-/* ---- opening ---- */
-
-static int take_signals(struct engine *engine, struct err *err)
-{
-    sigset_t signals;
-
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGHUP);
-    if (sigprocmask(SIG_BLOCK, &signals, NULL) != 0)
-        return err_system(err, "blocking signals");
-    engine->signals = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
-    return engine->signals < 0 ? err_system(err, "signalfd") : 0;
-}
-
-static void wire(struct engine *engine)
-{
-    engine->intake = (struct intake){.config = engine->config,
-                                     .index = &engine->index,
-                                     .spool = &engine->spool,
-                                     .helper = &engine->helper,
-                                     .config_stamp = config_stamp(engine->config->path)};
-    engine->runner.context = (struct attempt_context){.config = engine->config,
-                                                      .index = &engine->index,
-                                                      .spool = &engine->spool,
-                                                      .outbox = &engine->outbox,
-                                                      .launcher = engine->launcher,
-                                                      .helper = &engine->helper};
-}
-
-/*
- * What has ended is filed away first, as the outbox forgets what only ended messages had a use for. The watch is
- * opened before the scan: what comes between the two is seen twice rather than never.
- */
-static int take_up(struct engine *engine, struct err *err)
-{
-    int64_t now_ms = clock_now_ms();
-
-    intake_clear_tmp(&engine->intake, now_ms);
-    if (index_open(&engine->index, engine->index_path, INDEX_PROCESSOR, err) != 0 ||
-        ledger_recover(&engine->index, now_ms, err) != 0 ||
-        filing_rest(&engine->index, &engine->spool, now_ms, err) != 0 ||
-        outbox_open(&engine->outbox, &engine->spool, &engine->index, err) != 0 ||
-        watch_open(&engine->watch, &engine->spool, err) != 0)
-        return -1;
-    rejections_open(&engine->rejections, &engine->index);
-    return intake_scan(&engine->intake, err);
-}
-
-int engine_open(struct engine *engine, struct config *config, const struct launcher *launcher, struct err *err)
-{
-    *engine = (struct engine){.config = config, .launcher = launcher, .lock = -1, .signals = -1};
-    engine->watch.fd = engine->outbox.folder = engine->rejections.watch = engine->rejections.file = -1;
-    engine->spool_path = strdup(config->spool);
-    engine->index_path = strdup(config->index);
-    if (engine->spool_path == NULL || engine->index_path == NULL)
-        return err_system(err, "memory for the engine");
-    wire(engine);
-    if (take_signals(engine, err) != 0 || spool_open(&engine->spool, engine->spool_path, SPOOL_PROCESSOR, err) != 0 ||
-        (engine->lock = lock_take(engine->spool.root, engine->spool.path, err)) < 0 ||
-        launcher_keep(launcher, engine->lock, err) != 0 ||
-        message_program_path(engine->helper_path, sizeof engine->helper_path, err) != 0 ||
-        message_start(&engine->helper, engine->helper_path, err) != 0 || take_up(engine, err) != 0)
-        return -1;
-    return 0;
-}
-
-void engine_close(struct engine *engine)
-{
-    /* What still runs is for the launcher to end, and until then no other processor may start. */
-    if (runner_is_busy(&engine->runner))
-        (void)close(engine->lock);
-    else
-        lock_release(engine->lock);
-    runner_free(&engine->runner);
-    intake_forget(&engine->intake);
-    message_stop(&engine->helper);
-    watch_close(&engine->watch);
-    rejections_close(&engine->rejections);
-    outbox_close(&engine->outbox);
-    index_close(&engine->index);
-    spool_close(&engine->spool);
-    if (engine->signals >= 0)
-        (void)close(engine->signals);
-    free(engine->spool_path);
-    free(engine->index_path);
-    free(engine->fds);
-}
 
 /* ---- signals ---- */
 
@@ -262,8 +167,8 @@ static void read_watch(struct engine *engine, int64_t now_ms)
             schedule_disturb(&engine->schedule);
         else if (event == WATCH_GONE)
             lose_watch(engine);
-        else if (intake_scan(&engine->intake, &err) != 0)
-            log_say(LOG_ERR, "looking through the spool: %s", err.text);
+        else
+            intake_want_scan(&engine->intake);
     }
 }
 
@@ -311,7 +216,7 @@ static int64_t schedule_ms(const struct engine *engine)
 /* Milliseconds until something is to be done without being woken; -1: nothing is. */
 static int sleep_ms(const struct engine *engine, int64_t now_ms)
 {
-    int64_t next = runner_next_ms(&engine->runner);
+    int64_t next = smaller(runner_next_ms(&engine->runner), filing_next_ms(&engine->filing));
 
     if (engine->helper_ms != 0)
         next = smaller(next, engine->helper_ms);
@@ -345,11 +250,37 @@ static void dispatch(struct engine *engine, size_t count, int64_t now_ms)
         rejections_wake(&engine->rejections, now_ms);
 }
 
+/* Pauses are short, and need not be sat out to the end. */
+static void look_at_clock(struct engine *engine, int64_t now_ms)
+{
+    int64_t by_ms = setback_look(&engine->setback, now_ms, clock_monotonic_ms());
+    struct err err = {0};
+
+    if (by_ms > 0) {
+        log_say(LOG_WARNING, "the clock was set back by %lld s: what waits is due as if it had not been",
+                (long long)by_ms / 1000);
+        engine->set_back_ms += by_ms;
+        engine->helper_ms = smaller(engine->helper_ms, now_ms);
+        engine->filing.due_ms = smaller(engine->filing.due_ms, now_ms);
+        runner_hurry(&engine->runner);
+        intake_hurry(&engine->intake);
+        schedule_wait(&engine->schedule, 0);
+    }
+    if (engine->set_back_ms == 0)
+        return;
+    if (ledger_set_back(&engine->index, engine->set_back_ms, &err) == 0)
+        engine->set_back_ms = 0;
+    else
+        log_say(LOG_ERR, "%s", err.text);
+}
+
 /* What follows from what was heard. */
 static void go_on(struct engine *engine, int64_t now_ms)
 {
+    look_at_clock(engine, now_ms);
     start_helper(engine, now_ms);
     runner_continue(&engine->runner, now_ms);
+    filing_continue(&engine->filing, now_ms);
     if (engine->stopping) {
         if (engine->stop_ms <= clock_monotonic_ms()) {
             engine->stop_ms = INT64_MAX;
@@ -370,7 +301,14 @@ static void go_on(struct engine *engine, int64_t now_ms)
     /* Deliveries that were settled without a run release those behind them. */
     if (engine->runner.changed)
         schedule_disturb(&engine->schedule);
-    rejections_continue(&engine->rejections, now_ms);
+}
+
+/* The last ends, and what only waited for company. */
+static void leave(struct engine *engine, int64_t now_ms)
+{
+    turn_end(&engine->turn, now_ms);
+    filing_hurry(&engine->filing, now_ms);
+    turn_end(&engine->turn, now_ms);
 }
 
 int engine_run(struct engine *engine)
@@ -383,6 +321,10 @@ int engine_run(struct engine *engine)
         size_t count;
 
         go_on(engine, now_ms);
+        turn_end(&engine->turn, now_ms);
+        /* In transactions of its own: the journal goes when its lines are committed. */
+        if (!engine->stopping)
+            rejections_continue(&engine->rejections, now_ms);
         count = fill_fds(engine);
         if (count == 0 || (poll(engine->fds, count, sleep_ms(engine, clock_now_ms())) < 0 && errno != EINTR)) {
             log_say(LOG_CRIT, "the loop cannot go on: %s", strerror(errno));
@@ -391,6 +333,7 @@ int engine_run(struct engine *engine)
         FAULT_POINT("engine-turn");
         dispatch(engine, count, clock_now_ms());
     }
+    leave(engine, clock_now_ms());
     log_say(LOG_INFO, "stopped");
     return engine->failed ? -1 : 0;
 }

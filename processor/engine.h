@@ -19,6 +19,8 @@
 #include "processor/rejections.h"
 #include "processor/runner.h"
 #include "processor/schedule.h"
+#include "processor/setback.h"
+#include "processor/turn.h"
 #include "processor/watch.h"
 
 enum {
@@ -37,14 +39,18 @@ struct engine {
     struct message_helper helper;
     struct intake intake;
     struct runner runner;
+    struct filing filing;
     struct schedule schedule;
     struct rejections rejections;
+    struct turn turn;
 
     int lock;    /* held on the spool for as long as we live */
     int signals; /* signalfd */
     char helper_path[4096];
     int64_t helper_ms; /* wall clock: when to start the helper again; 0: it runs */
     unsigned reloads;  /* asked of the launcher and not answered yet: nobody knows by which numbers it goes */
+    struct setback setback;
+    int64_t set_back_ms; /* by which the clock was set back, and that is not written down yet */
     bool stopping;
     int64_t stop_ms; /* monotonic: when what still runs is stopped */
     bool failed;     /* the launcher or the folder new/ is gone: there is no going on */

@@ -1,13 +1,14 @@
 #include "processor/filing.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "common/fault.h"
 #include "common/log.h"
 #include "processor/ledger.h"
 
-int filing_message(struct index *index, const struct spool *spool, const char *id, int64_t now_ms, bool *ended,
-                   struct err *err)
+/* Moves the file to cur/, if nothing of the message is left to be done. */
+static int put_away(struct index *index, const struct spool *spool, const char *id, bool *ended, struct err *err)
 {
     struct ledger_tally tally;
     char flag;
@@ -18,26 +19,40 @@ int filing_message(struct index *index, const struct spool *spool, const char *i
     if (!*ended)
         return 0;
     flag = (char)(tally.dead > 0 ? 'F' : tally.deliveries > 0 ? 'S' : '\0');
-    if (spool_finish(spool, id, flag, err) != 0) {
-        if (err->kind != ERR_PERMANENT)
-            return -1;
-        log_say(LOG_WARNING, "%s", err->text);
-    }
-    /* A crash here leaves a moved file without its mark in the index; filing_rest sees to it. */
-    FAULT_POINT("filing-moved");
+    if (spool_put_away(spool, id, flag, err) == 0)
+        return 0;
+    if (err->kind != ERR_PERMANENT)
+        return -1;
+    log_say(LOG_WARNING, "%s", err->text);
+    return 0;
+}
+
+/* ---- one after the other ---- */
+
+int filing_message(struct index *index, const struct spool *spool, const char *id, int64_t now_ms, bool *ended,
+                   struct err *err)
+{
+    if (put_away(index, spool, id, ended, err) != 0)
+        return -1;
+    if (!*ended)
+        return 0;
+    if (spool_flush_cur(spool, err) != 0)
+        return -1;
     return ledger_message_ended(index, id, now_ms, err);
 }
 
 int filing_rest(struct index *index, const struct spool *spool, int64_t now_ms, struct err *err)
 {
+    char id[ID_SIZE] = "";
+
     for (;;) {
         struct query query;
-        char id[ID_SIZE];
         bool ended;
         int row;
 
         if (query_start(&query, index, STATEMENT_MESSAGE_UNENDED, err) != 0)
             return -1;
+        query_text(&query, ":after", span_text(id));
         row = query_next(&query, err);
         if (row != 1)
             return row;
@@ -46,4 +61,94 @@ int filing_rest(struct index *index, const struct spool *spool, int64_t now_ms, 
         if (filing_message(index, spool, id, now_ms, &ended, err) != 0)
             return -1;
     }
+}
+
+/* ---- many at once ---- */
+
+static int mark_all(struct filing *filing, int64_t now_ms, struct err *err)
+{
+    for (size_t i = 0; i < filing->count; i++) {
+        if (ledger_message_ended(filing->index, filing->ids[i], now_ms, err) != 0)
+            return -1;
+        /* None: it was queued again meanwhile, and what its handlers make is needed. */
+        if (index_changes(filing->index) > 0 &&
+            outbox_forget(filing->outbox, filing->index, filing->ids[i], err) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int mark_in_step(struct filing *filing, int64_t now_ms, struct err *err)
+{
+    if (spool_flush_cur(filing->spool, err) != 0)
+        return -1;
+    /* A crash here leaves moved files without their marks in the index; filing_rest sees to it. */
+    FAULT_POINT("filing-moved");
+    if (index_begin(filing->index, err) != 0)
+        return -1;
+    if (mark_all(filing, now_ms, err) == 0)
+        return index_commit(filing->index, err);
+    index_rollback(filing->index);
+    return -1;
+}
+
+void filing_hurry(struct filing *filing, int64_t now_ms)
+{
+    struct err err = {0};
+
+    if (filing->marked == filing->count)
+        return;
+    if (mark_in_step(filing, now_ms, &err) == 0) {
+        filing->marked = filing->count;
+        return;
+    }
+    log_say(LOG_ERR, "%zu messages are not marked as ended yet: %s", filing->count, err.text);
+    filing->due_ms = now_ms + FILING_PAUSE_MS;
+}
+
+void filing_note(struct filing *filing, const char *id, int64_t now_ms)
+{
+    bool ended = false;
+    struct err err = {0};
+
+    if (put_away(filing->index, filing->spool, id, &ended, &err) != 0) {
+        log_say(LOG_ERR, "%s stays in new/ until the next start: %s", id, err.text);
+        return;
+    }
+    if (!ended)
+        return;
+    if (filing->count == FILING_MAX) {
+        log_say(LOG_ERR, "%s is marked as ended at the next start", id);
+        return;
+    }
+    if (filing->count == filing->marked)
+        filing->due_ms = now_ms + FILING_DELAY_MS;
+    snprintf(filing->ids[filing->count++], ID_SIZE, "%s", id);
+    if (filing->count % FILING_BATCH == 0)
+        filing->due_ms = now_ms;
+}
+
+void filing_continue(struct filing *filing, int64_t now_ms)
+{
+    if (filing->due_ms <= now_ms)
+        filing_hurry(filing, now_ms);
+}
+
+void filing_committed(struct filing *filing)
+{
+    filing->count -= filing->marked;
+    memmove(filing->ids, filing->ids + filing->marked, filing->count * sizeof filing->ids[0]);
+    filing->marked = 0;
+}
+
+void filing_lost(struct filing *filing, int64_t now_ms)
+{
+    if (filing->marked > 0)
+        filing->due_ms = now_ms + FILING_PAUSE_MS;
+    filing->marked = 0;
+}
+
+int64_t filing_next_ms(const struct filing *filing)
+{
+    return filing->count > 0 ? filing->due_ms : INT64_MAX;
 }

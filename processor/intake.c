@@ -1,158 +1,14 @@
 #include "processor/intake.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/fault.h"
 #include "common/log.h"
 #include "common/route.h"
-#include "processor/filing.h"
+#include "processor/intake_step.h"
 #include "processor/ledger.h"
-
-enum { ADOPT_BATCH = 1000 }; /* rows in one transaction while scanning: the receiver gets its turn in between */
-
-/* ---- a message's file ---- */
-
-/* Reads the trace block of an open file, and the file's size. */
-static int read_envelope(int fd, struct envelope *envelope, uint64_t *size_bytes, struct err *err)
-{
-    static char head[ENVELOPE_TRACE_MAX];
-    struct stat status;
-    size_t trace_size;
-    ssize_t size;
-
-    if (fstat(fd, &status) != 0 || (size = pread(fd, head, sizeof head, 0)) < 0)
-        return err_system(err, "reading a message's trace block");
-    if (!S_ISREG(status.st_mode))
-        return err_set(err, ERR_PERMANENT, "it is not a regular file");
-    *size_bytes = (uint64_t)status.st_size;
-    return envelope_read_trace(envelope, (struct span){head, (size_t)size}, &trace_size, err);
-}
-
-/* Opens and reads one. The descriptor is put into `fd`, where it is asked for. */
-static int open_message(struct intake *intake, const char *id, struct envelope *envelope, uint64_t *size_bytes,
-                        int *fd, struct err *err)
-{
-    int file = spool_open_message(intake->spool, id, err);
-
-    *envelope = (struct envelope){0};
-    if (file < 0)
-        return -1;
-    if (read_envelope(file, envelope, size_bytes, err) != 0 ||
-        (strcmp(envelope->id, id) != 0 &&
-         err_set(err, ERR_PERMANENT, "its trace block names another message, %s", envelope->id) != 0)) {
-        envelope_free(envelope);
-        (void)close(file);
-        return -1;
-    }
-    *fd = file;
-    return 0;
-}
-
-static void leave_file(const char *name, const struct err *err)
-{
-    log_say(LOG_WARNING, "new/%s is left where it is: %s", name, err->text);
-}
-
-/* ---- rows for files that have none ---- */
-
-struct scan {
-    struct intake *intake;
-    unsigned batch; /* rows in the open transaction */
-};
-
-static int has_row(struct index *index, const char *id, struct err *err)
-{
-    struct query query;
-    int row;
-
-    if (query_start(&query, index, STATEMENT_MESSAGE_IS_QUEUED, err) != 0)
-        return -1;
-    query_text(&query, ":id", span_text(id));
-    row = query_next(&query, err);
-    query_end(&query);
-    return row;
-}
-
-static int add_row(struct intake *intake, const char *name, struct err *err)
-{
-    struct envelope envelope;
-    uint64_t size_bytes;
-    int status;
-    int fd;
-
-    if (open_message(intake, name, &envelope, &size_bytes, &fd, err) != 0) {
-        /* One that we may not read does not keep the others waiting. */
-        bool is_left = err->kind == ERR_PERMANENT || err->number == EACCES;
-
-        if (is_left)
-            leave_file(name, err);
-        return is_left ? 0 : -1;
-    }
-    (void)close(fd);
-    status = index_put_message(intake->index, &envelope, size_bytes, err);
-    envelope_free(&envelope);
-    return status;
-}
-
-/* In a transaction of its own: a row with half of its recipients would be worse than none. */
-static int add_row_alone(struct intake *intake, const char *name, struct err *err)
-{
-    if (index_begin(intake->index, err) != 0)
-        return -1;
-    if (add_row(intake, name, err) == 0)
-        return index_commit(intake->index, err);
-    index_rollback(intake->index);
-    return -1;
-}
-
-static int visit(void *context, const char *name, struct err *err)
-{
-    struct scan *scan = context;
-    struct err not_ours;
-    int row;
-
-    if (!id_is_valid(span_text(name))) {
-        err_set(&not_ours, ERR_PERMANENT, "its name is not a message's ID");
-        leave_file(name, &not_ours);
-        return 0;
-    }
-    row = has_row(scan->intake->index, name, err);
-    if (row != 0)
-        return row < 0 ? -1 : 0;
-    if (add_row(scan->intake, name, err) != 0)
-        return -1;
-    if (++scan->batch < ADOPT_BATCH)
-        return 0;
-    scan->batch = 0;
-    if (index_commit(scan->intake->index, err) != 0)
-        return -1;
-    return index_begin(scan->intake->index, err);
-}
-
-int intake_scan(struct intake *intake, struct err *err)
-{
-    struct scan scan = {.intake = intake};
-
-    intake->has_backlog = intake->needs_scan = true;
-    if (index_begin(intake->index, err) != 0)
-        return -1;
-    if (spool_each_new(intake->spool, visit, &scan, err) != 0) {
-        index_rollback(intake->index);
-        return -1;
-    }
-    if (index_commit(intake->index, err) != 0)
-        return -1;
-    intake->needs_scan = false;
-    return 0;
-}
-
-/* ---- one message after the other ---- */
 
 static void pause_intake(struct intake *intake, int64_t now_ms, const char *id, const struct err *err)
 {
@@ -181,7 +37,7 @@ static bool is_in_work(const struct intake *intake, const char *id)
 static void free_of_work(struct intake_slot *slot)
 {
     envelope_free(&slot->envelope);
-    slot->in_use = false;
+    slot->in_use = slot->is_queued = false;
 }
 
 /* A message that can't be read now or ever. What is gone or broken for good must not be asked for again and again. */
@@ -210,12 +66,13 @@ static void take_up(struct intake *intake, struct intake_slot *slot, const char 
             pause_intake(intake, now_ms, id, &err);
         return;
     }
-    if (open_message(intake, id, &slot->envelope, &slot->size_bytes, &fd, &err) != 0) {
+    if (intake_open(intake, id, &slot->envelope, &slot->size_bytes, &fd, &err) != 0) {
         not_readable(intake, id, now_ms, &err);
         return;
     }
     slot->token = ++intake->last_token;
     slot->in_use = true;
+    slot->is_queued = false;
     if (message_ask_parse(intake->helper, slot->token, fd, &err) != 0) {
         free_of_work(slot);
         pause_intake(intake, now_ms, id, &err);
@@ -231,15 +88,15 @@ void intake_arrived(struct intake *intake, const char *name, int64_t now_ms)
 
     if (!id_is_valid(span_text(name))) {
         err_set(&err, ERR_PERMANENT, "its name is not a message's ID");
-        leave_file(name, &err);
+        intake_leave(name, &err);
     } else if (is_in_work(intake, name)) {
         return;
     } else if (slot != NULL && !message_is_busy(intake->helper) && now_ms >= intake->resume_ms) {
         take_up(intake, slot, name, now_ms);
     } else {
         intake->has_backlog = true;
-        row = has_row(intake->index, name, &err);
-        if (row < 0 || (row == 0 && add_row_alone(intake, name, &err) != 0))
+        row = intake_has_row(intake->index, name, &err);
+        if (row < 0 || (row == 0 && intake_add_row(intake, name, &err) != 0))
             pause_intake(intake, now_ms, name, &err);
     }
 }
@@ -259,28 +116,12 @@ static int list_waiting(struct intake *intake, char ids[][ID_SIZE], int max, str
     return row < 0 ? -1 : count;
 }
 
-void intake_continue(struct intake *intake, int64_t now_ms)
+/* Asks about what waits for as long as somebody has time for it. */
+static void take_up_waiting(struct intake *intake, char ids[][ID_SIZE], int count, int64_t now_ms)
 {
-    char ids[2 * MESSAGE_IN_FLIGHT_MAX][ID_SIZE];
-    struct err err = {0};
-    struct intake_slot *slot;
-    int count;
-
-    if (!intake->has_backlog || now_ms < intake->resume_ms || free_slot(intake) == NULL)
-        return;
-    if (intake->needs_scan && intake_scan(intake, &err) != 0) {
-        pause_intake(intake, now_ms, "the spool", &err);
-        return;
-    }
-    count = list_waiting(intake, ids, 2 * MESSAGE_IN_FLIGHT_MAX, &err);
-    if (count < 0) {
-        pause_intake(intake, now_ms, "the backlog", &err);
-        return;
-    }
-    intake->has_backlog = false;
-    intake->resume_ms = 0;
     for (int i = 0; i < count; i++) {
-        slot = free_slot(intake);
+        struct intake_slot *slot = free_slot(intake);
+
         if (slot == NULL || message_is_busy(intake->helper)) {
             intake->has_backlog = true;
             return;
@@ -288,19 +129,30 @@ void intake_continue(struct intake *intake, int64_t now_ms)
         if (!is_in_work(intake, ids[i]))
             take_up(intake, slot, ids[i], now_ms);
     }
-    intake->has_backlog = intake->has_backlog || count == 2 * MESSAGE_IN_FLIGHT_MAX;
 }
 
-/* A message without a single delivery has nothing to wait for: it is kept, and that is all. */
-static int queue_message(struct intake *intake, const struct intake_slot *slot, const struct message_headers *headers,
-                         int64_t now_ms, struct err *err)
+void intake_continue(struct intake *intake, int64_t now_ms)
 {
-    bool ended;
+    char ids[2 * MESSAGE_IN_FLIGHT_MAX][ID_SIZE];
+    struct err err = {0};
+    int count;
 
-    if (ledger_queue(intake->index, intake->config, &slot->envelope, slot->size_bytes, headers, now_ms, err) != 0)
-        return -1;
-    FAULT_POINT("intake-queued");
-    return filing_message(intake->index, intake->spool, slot->envelope.id, now_ms, &ended, err);
+    if (!intake->has_backlog || now_ms < intake->resume_ms)
+        return;
+    intake->resume_ms = 0;
+    if (intake->needs_scan && intake_scan_some(intake, &err) != 0) {
+        pause_intake(intake, now_ms, "the spool", &err);
+        return;
+    }
+    if (free_slot(intake) == NULL)
+        return;
+    count = list_waiting(intake, ids, 2 * MESSAGE_IN_FLIGHT_MAX, &err);
+    if (count < 0) {
+        pause_intake(intake, now_ms, "the backlog", &err);
+        return;
+    }
+    intake->has_backlog = intake->needs_scan || count == 2 * MESSAGE_IN_FLIGHT_MAX;
+    take_up_waiting(intake, ids, count, now_ms);
 }
 
 /*
@@ -339,11 +191,13 @@ static void finish_slot(struct intake *intake, struct intake_slot *slot, const s
     if (headers == NULL)
         log_say(LOG_WARNING, "%s: no headers: %s", slot->envelope.id, err.text);
     /* A message that breaks its parser is still delivered; it only has no headers. */
-    if ((headers == NULL && err.kind == ERR_TEMPORARY) || queue_message(intake, slot, headers, now_ms, &err) != 0)
+    if ((headers == NULL && err.kind == ERR_TEMPORARY) ||
+        ledger_queue(intake->index, intake->config, &slot->envelope, slot->size_bytes, headers, now_ms, &err) != 0) {
         pause_intake(intake, now_ms, slot->envelope.id, &err);
-    else
-        intake->queued = true;
-    free_of_work(slot);
+        free_of_work(slot);
+        return;
+    }
+    slot->is_queued = intake->queued = true;
 }
 
 void intake_answered(struct intake *intake, const struct message_answer *answer, int64_t now_ms)
@@ -353,8 +207,39 @@ void intake_answered(struct intake *intake, const struct message_answer *answer,
             finish_slot(intake, &intake->slots[i], answer, now_ms);
 }
 
+void intake_committed(struct intake *intake, int64_t now_ms)
+{
+    for (size_t i = 0; i < MESSAGE_IN_FLIGHT_MAX; i++) {
+        struct intake_slot *slot = &intake->slots[i];
+
+        if (!slot->in_use || !slot->is_queued)
+            continue;
+        FAULT_POINT("intake-queued");
+        /* A message without a single delivery has nothing to wait for: it is kept, and that is all. */
+        filing_note(intake->filing, slot->envelope.id, now_ms);
+        free_of_work(slot);
+    }
+}
+
+void intake_lost(struct intake *intake, int64_t now_ms)
+{
+    for (size_t i = 0; i < MESSAGE_IN_FLIGHT_MAX; i++)
+        if (intake->slots[i].in_use && intake->slots[i].is_queued)
+            free_of_work(&intake->slots[i]);
+    /* Which files got a row and have none now, nobody has kept in mind. */
+    spool_walk_end(&intake->walk);
+    intake->has_backlog = intake->needs_scan = true;
+    intake->resume_ms = now_ms + INTAKE_PAUSE_MS;
+}
+
+void intake_hurry(struct intake *intake)
+{
+    intake->resume_ms = intake->resume_ms > 0 ? 1 : 0;
+}
+
 void intake_forget(struct intake *intake)
 {
+    spool_walk_end(&intake->walk);
     for (size_t i = 0; i < MESSAGE_IN_FLIGHT_MAX; i++)
         if (intake->slots[i].in_use) {
             intake->has_backlog = true;
@@ -364,7 +249,10 @@ void intake_forget(struct intake *intake)
 
 int64_t intake_next_ms(const struct intake *intake)
 {
-    return intake->has_backlog && intake->resume_ms > 0 ? intake->resume_ms : INT64_MAX;
+    if (!intake->has_backlog)
+        return INT64_MAX;
+    /* Nobody wakes us for the rest of a scan; for what waits for the helper, its answers do. */
+    return intake->needs_scan || intake->resume_ms > 0 ? intake->resume_ms : INT64_MAX;
 }
 
 void intake_clear_tmp(const struct intake *intake, int64_t now_ms)

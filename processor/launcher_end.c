@@ -1,6 +1,8 @@
 /* The launcher's way from a program that runs to one of which nothing is left. */
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "common/clock.h"
 #include "common/log.h"
@@ -28,7 +30,7 @@ void launchpad_kill(struct run *run)
 static struct run *run_of(struct launchpad *pad, pid_t pid)
 {
     for (size_t i = 0; i < LAUNCH_RUNS_MAX; i++)
-        if (pad->runs[i].stage == RUN_RUNS && pad->runs[i].pid == pid)
+        if ((pad->runs[i].stage == RUN_RUNS || pad->runs[i].stage == RUN_SWEPT) && pad->runs[i].pid == pid)
             return &pad->runs[i];
     return NULL;
 }
@@ -44,6 +46,19 @@ static void program_ended(struct run *run, const siginfo_t *info)
     run->stage = RUN_CLEARED;
 }
 
+static void answer(struct launchpad *pad, struct run *run)
+{
+    run->stage = RUN_FREE;
+    launchpad_answer_ended(pad, run->number, run->end, run->end_number);
+}
+
+static void sweeper_ended(struct launchpad *pad, struct run *run, const siginfo_t *info)
+{
+    if (info->si_code != CLD_EXITED || info->si_status != 0)
+        log_say(LOG_WARNING, "%s could not be removed with all that is in it", run->workdir);
+    answer(pad, run);
+}
+
 void launchpad_reap(struct launchpad *pad)
 {
     for (;;) {
@@ -53,7 +68,9 @@ void launchpad_reap(struct launchpad *pad)
         if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0)
             return;
         run = run_of(pad, info.si_pid);
-        if (run != NULL)
+        if (run != NULL && run->stage == RUN_SWEPT)
+            sweeper_ended(pad, run, &info);
+        else if (run != NULL)
             program_ended(run, &info);
         (void)waitpid(info.si_pid, NULL, 0);
     }
@@ -92,20 +109,44 @@ static bool kill_strays(struct launchpad *pad, const struct run *run)
     return found;
 }
 
+/*
+ * Empties the folder in a process of its own: a handler may leave millions of files, and others have deadlines. It
+ * keeps nothing of ours open: neither the spool's lock nor the socket by which our end is known.
+ */
+static bool sweep(struct run *run)
+{
+    pid_t child = fork();
+    struct err err;
+
+    if (child == 0) {
+        (void)close_range(STDERR_FILENO + 1, ~0U, 0);
+        _exit(workdir_remove(run->workdir, &err) == 0 ? 0 : 1);
+    }
+    if (child < 0)
+        return false;
+    run->pid = child;
+    run->stage = RUN_SWEPT;
+    return true;
+}
+
+static void clear(struct launchpad *pad, struct run *run)
+{
+    struct err err;
+
+    if (!workdir_spare(&pad->spares, run->workdir) && rmdir(run->workdir) != 0) {
+        if (sweep(run))
+            return;
+        if (workdir_remove(run->workdir, &err) != 0)
+            log_say(LOG_WARNING, "%s", err.text);
+    }
+    answer(pad, run);
+}
+
 /* Answers for the runs of which nothing is left. Each death of a stray wakes us again, as we are its parent by then.
  */
 void launchpad_clear(struct launchpad *pad)
 {
-    struct err err;
-
-    for (size_t i = 0; i < LAUNCH_RUNS_MAX; i++) {
-        struct run *run = &pad->runs[i];
-
-        if (run->stage != RUN_CLEARED || kill_strays(pad, run))
-            continue;
-        if (workdir_remove(run->workdir, &err) != 0)
-            log_say(LOG_WARNING, "%s", err.text);
-        run->stage = RUN_FREE;
-        launchpad_answer_ended(pad, run->number, run->end, run->end_number);
-    }
+    for (size_t i = 0; i < LAUNCH_RUNS_MAX; i++)
+        if (pad->runs[i].stage == RUN_CLEARED && !kill_strays(pad, &pad->runs[i]))
+            clear(pad, &pad->runs[i]);
 }

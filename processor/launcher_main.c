@@ -257,5 +257,6 @@ int launcher_serve(int socket, const struct config *config)
     }
     while (!pad.ending || has_runs(&pad))
         turn(&pad);
+    workdir_drop_spares(&pad.spares);
     return EX_OK;
 }

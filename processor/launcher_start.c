@@ -85,7 +85,8 @@ static int start_program(struct launchpad *pad, struct run *run, const struct or
     add_own_environment(environment, &account, run->mark);
     if (environment->buf.overflowed || environment_entries(environment, entries) < 0)
         return err_set(err, ERR_PROTOCOL, "the environment does not fit");
-    if (workdir_make(pad->config.workdir, account.uid, account.gid, run->workdir, err) != 0)
+    if (!workdir_reuse(&pad->spares, pad->config.workdir, account.uid, account.gid, run->workdir) &&
+        workdir_make(pad->config.workdir, account.uid, account.gid, run->workdir, err) != 0)
         return -1;
     run->pid = spawn_start(&spawn);
     if (run->pid > 0)

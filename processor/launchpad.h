@@ -19,12 +19,13 @@ enum run_stage {
     RUN_FREE,
     RUN_RUNS,    /* its program runs */
     RUN_CLEARED, /* its program has ended; what it left behind is being killed */
+    RUN_SWEPT,   /* a process of ours empties its folder, which may take long */
 };
 
 struct run {
     enum run_stage stage;
     uint64_t number;     /* the main half's */
-    pid_t pid;           /* of the program: session and process group too */
+    pid_t pid;           /* of the program, session and process group too; or of what empties its folder */
     int64_t timeout_ms;  /* what it had */
     int64_t deadline_ms; /* monotonic: when TERM is sent, then when KILL is */
     bool terminated;     /* TERM was sent */
@@ -44,6 +45,7 @@ struct launchpad {
     bool ending;      /* the main half is gone */
     int lock;         /* on the spool, only to be held: processor/lock.h; -1: none yet */
     struct run runs[LAUNCH_RUNS_MAX];
+    struct workdir_spares spares;
 };
 
 /* Tells the main half how a run ended. */

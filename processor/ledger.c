@@ -304,6 +304,9 @@ int ledger_end(struct index *index, const struct delivery *delivery, const struc
 
     if (index_begin(index, err) != 0)
         return -1;
+    /* A handler that was done would run again. A start may be forgotten: what ran at a power cut runs again anyway.
+     */
+    index_must_last(index);
     status = end_attempt(index, delivery, end, now_ms, err);
     if (status == 0)
         status = end_delivery(index, delivery, end, now_ms, err);
@@ -358,5 +361,22 @@ int ledger_recover(struct index *index, int64_t now_ms, struct err *err)
     status = ledger_touch(index, STATEMENT_ATTEMPT_RECOVER, NULL, now_ms, err);
     if (status == 0)
         status = ledger_touch(index, STATEMENT_DELIVERY_RECOVER, NULL, now_ms, err);
+    if (status == 0)
+        status = ledger_touch(index, STATEMENT_DELIVERY_NOT_LATER, NULL, now_ms, err);
+    return ledger_finish(index, status, err);
+}
+
+int ledger_set_back(struct index *index, int64_t by_ms, struct err *err)
+{
+    struct query query;
+    int status;
+
+    if (index_begin(index, err) != 0)
+        return -1;
+    status = query_start(&query, index, STATEMENT_DELIVERY_SET_BACK, err);
+    if (status == 0) {
+        query_number(&query, ":by", by_ms);
+        status = query_run(&query, err);
+    }
     return ledger_finish(index, status, err);
 }

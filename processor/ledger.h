@@ -72,6 +72,14 @@ __attribute__((warn_unused_result)) int ledger_replay(struct index *index, const
                                                       const char *id, const char *handler, int64_t now_ms,
                                                       int *queued, struct err *err);
 
+/*
+ * Notes a message whose row is there as ended at `ended_ms`, and the deliveries that the configuration has for it as
+ * in `state`, STATE_DONE or STATE_DEAD; with STATE_SKIPPED it has none. Within a transaction of the caller's.
+ */
+__attribute__((warn_unused_result)) int ledger_put_ended(struct index *index, const struct config *config,
+                                                         const struct envelope *envelope, enum state state,
+                                                         int64_t ended_ms, struct err *err);
+
 /* What has become of a message's deliveries, for the flag of its file. */
 struct ledger_tally {
     int64_t deliveries;
@@ -130,7 +138,11 @@ __attribute__((warn_unused_result)) int ledger_replies(struct index *index, cons
 
 /* ---- at start ---- */
 
-/* What was left running becomes retry, due now. */
+/* The clock was set back by so much: what waits does not wait longer for that. */
+__attribute__((warn_unused_result)) int ledger_set_back(struct index *index, int64_t by_ms, struct err *err);
+
+/* What was left running becomes retry, due now; nor is what was queued by a clock that was set back since due later.
+ */
 __attribute__((warn_unused_result)) int ledger_recover(struct index *index, int64_t now_ms, struct err *err);
 
 #endif

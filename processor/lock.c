@@ -47,7 +47,8 @@ static int wait_for_lock(int fd, const char *path, struct err *err)
             return err_system(err, "locking processor.lock in the spool %s", path);
         holder = holder_of(fd);
         if (is_alive(holder))
-            return err_set(err, ERR_PERMANENT, "another mailmill-processor (process %d) works on the spool %s",
+            return err_set(err, ERR_PERMANENT,
+                           "another mailmill-processor (process %d) works on the spool %s, or mailmill reindex does",
                            (int)holder, path);
         if (clock_monotonic_ms() >= deadline_ms)
             return err_set(

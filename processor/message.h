@@ -35,7 +35,7 @@
 enum {
     MESSAGE_TEXT_MAX = 4096, /* bytes of a decoded header; longer ones are cut between two characters */
     MESSAGE_TEXT_SIZE = MESSAGE_TEXT_MAX + 1,
-    MESSAGE_IN_FLIGHT_MAX = 4,                        /* requests that may wait for their answers at once */
+    MESSAGE_IN_FLIGHT_MAX = 16,                       /* requests that may wait for their answers at once */
     MESSAGE_DEADLINE_MS = 10000,                      /* for one request, once it has begun */
     MESSAGE_FRAME_SIZE = 10 * (MESSAGE_TEXT_MAX + 8), /* the largest frame: its type, a token, nine texts */
 };

@@ -223,6 +223,12 @@ static int add_block(struct rejections *rejections, struct span *block, struct e
     return ledger_finish(rejections->index, status, err);
 }
 
+/* In the processor's loop a transaction is a part of its turn's; here the turn is over, and this is all of it. */
+static int settle(struct rejections *rejections, struct err *err)
+{
+    return index_has_gathered(rejections->index) && index_settle(rejections->index, err) < 0 ? -1 : 0;
+}
+
 /* The next batch: 1 when there is more. */
 static int bring_in(struct rejections *rejections, struct err *err)
 {
@@ -235,7 +241,7 @@ static int bring_in(struct rejections *rejections, struct err *err)
         return err_system(err, "%s", rejections->paths.taken);
     if (size == 0)
         return 0;
-    if (add_block(rejections, &block, err) != 0)
+    if (add_block(rejections, &block, err) != 0 || settle(rejections, err) != 0)
         return -1;
     rejections->at += size - (int64_t)block.size;
     FAULT_POINT("rejections-added");

@@ -11,29 +11,9 @@
 #include "processor/intake.h"
 #include "processor/letter.h"
 #include "processor/record.h"
+#include "processor/runner_step.h"
 
-/* Makes room for one more, so that keeping it can't fail once its program runs. */
-static int make_room(struct runner *runner, struct err *err)
-{
-    size_t capacity = runner->capacity == 0 ? 16 : runner->capacity * 2;
-    struct attempt **attempts;
-
-    if (runner->count < runner->capacity)
-        return 0;
-    attempts = reallocarray(runner->attempts, capacity, sizeof(struct attempt *));
-    if (attempts == NULL)
-        return err_system(err, "memory for attempts");
-    runner->attempts = attempts;
-    runner->capacity = capacity;
-    return 0;
-}
-
-static void keep_attempt(struct runner *runner, struct attempt *attempt)
-{
-    runner->attempts[runner->count++] = attempt;
-}
-
-static void drop_attempt(struct runner *runner, struct attempt *attempt)
+void runner_drop(struct runner *runner, struct attempt *attempt)
 {
     for (size_t i = 0; i < runner->count; i++)
         if (runner->attempts[i] == attempt) {
@@ -57,15 +37,15 @@ static void record(struct runner *runner, struct attempt *attempt, int64_t now_m
 {
     struct err err = {0};
 
-    attempt->stage = ATTEMPT_RECORD;
-    if (record_attempt(&runner->context, attempt, now_ms, &err) != 0) {
-        log_say(LOG_ERR, "%s: what handler %s did is not written down yet: %s", attempt->delivery.message_id,
-                attempt->delivery.handler, err.text);
-        attempt->record_ms = now_ms + RUNNER_PAUSE_MS;
+    if (record_attempt(&runner->context, attempt, now_ms, &err) == 0) {
+        attempt->stage = ATTEMPT_RECORDED;
+        runner->changed = true;
         return;
     }
-    runner->changed = true;
-    drop_attempt(runner, attempt);
+    log_say(LOG_ERR, "%s: what handler %s did is not written down yet: %s", attempt->delivery.message_id,
+            attempt->delivery.handler, err.text);
+    attempt->stage = ATTEMPT_RECORD;
+    attempt->record_ms = now_ms + RUNNER_PAUSE_MS;
 }
 
 /* Ends an attempt for a reason that is not a program's exit. */
@@ -77,20 +57,20 @@ static void fail(struct runner *runner, struct attempt *attempt, enum verdict ve
     record(runner, attempt, now_ms);
 }
 
-static void fail_by(struct runner *runner, struct attempt *attempt, const struct err *err, int64_t now_ms)
+void runner_fail_by(struct runner *runner, struct attempt *attempt, const struct err *err, int64_t now_ms)
 {
     fail(runner, attempt, err->kind == ERR_PERMANENT ? VERDICT_DEAD : VERDICT_RETRY, err->text, now_ms);
 }
 
 /* ---- replies ---- */
 
-static void send_letter(struct runner *runner, struct attempt *attempt, int64_t now_ms)
+void runner_send_letter(struct runner *runner, struct attempt *attempt, int64_t now_ms)
 {
     struct err err = {0};
 
     attempt->stage = ATTEMPT_SEND;
     if (letter_send(&runner->context, attempt, &err) != 0)
-        fail_by(runner, attempt, &err, now_ms);
+        runner_fail_by(runner, attempt, &err, now_ms);
 }
 
 static void compose(struct runner *runner, struct attempt *attempt, int64_t now_ms)
@@ -99,7 +79,7 @@ static void compose(struct runner *runner, struct attempt *attempt, int64_t now_
 
     attempt->stage = ATTEMPT_COMPOSE;
     if (letter_compose(&runner->context, attempt, now_ms, &err) != 0)
-        fail_by(runner, attempt, &err, now_ms);
+        runner_fail_by(runner, attempt, &err, now_ms);
 }
 
 void runner_answered(struct runner *runner, const struct message_answer *answer, int64_t now_ms)
@@ -110,9 +90,9 @@ void runner_answered(struct runner *runner, const struct message_answer *answer,
     if (attempt == NULL || attempt->stage != ATTEMPT_COMPOSE)
         return;
     if (letter_composed(&runner->context, attempt, answer, &err) != 0)
-        fail_by(runner, attempt, &err, now_ms);
+        runner_fail_by(runner, attempt, &err, now_ms);
     else
-        send_letter(runner, attempt, now_ms);
+        runner_send_letter(runner, attempt, now_ms);
 }
 
 /* ---- what programs say ---- */
@@ -172,7 +152,7 @@ static void keep_filtered(struct runner *runner, struct attempt *attempt, int64_
     struct err err = {0};
 
     if (outbox_keep(runner->context.outbox, attempt->key, attempt->whole, &err) != 0) {
-        fail_by(runner, attempt, &err, now_ms);
+        runner_fail_by(runner, attempt, &err, now_ms);
         return;
     }
     attempt->keep_output = true;
@@ -226,107 +206,24 @@ void runner_ended(struct runner *runner, const struct launcher_answer *answer, i
         handler_ended(runner, attempt, now_ms);
 }
 
-/* The delivery need not run, or never can: its message is gone. */
-static int settle(struct runner *runner, struct attempt *attempt, enum state state, const char *detail,
-                  int64_t now_ms, struct err *err)
-{
-    if (record_settled(&runner->context, &attempt->delivery, state, detail, now_ms, err) != 0)
-        return -1;
-    runner->changed = true;
-    attempt_free(attempt);
-    return 0;
-}
-
-/* The attempt is written down first: what runs without being written down would run a second time after a crash. */
-static int start_handler(struct runner *runner, struct attempt *attempt, uint64_t program, bool may_reply,
-                         int64_t now_ms, struct err *err)
-{
-    int message = attempt_open_message(&runner->context, attempt, err);
-    struct err why;
-    bool is_ready;
-    int status;
-
-    why = *err;
-    if (message < 0 && why.kind == ERR_PERMANENT)
-        return settle(runner, attempt, STATE_DEAD, why.text, now_ms, err);
-    if (message >= 0 && attempt->kind != HANDLER_RUN)
-        attempt->whole = outbox_scratch(runner->context.outbox, err);
-    is_ready = message >= 0 && (attempt->kind == HANDLER_RUN || attempt->whole >= 0);
-    why = *err;
-    status = ledger_start(runner->context.index, &attempt->delivery, now_ms, err);
-    if (status == 0) {
-        FAULT_POINT("runner-started");
-        attempt->stage = ATTEMPT_HANDLER;
-        attempt->end = RUN_NOT_STARTED;
-        keep_attempt(runner, attempt);
-        /* What is wrong with this delivery is its own attempt's failure: the others must not wait for it. */
-        if (!is_ready || attempt_launch_handler(&runner->context, attempt, program, message, may_reply, &why) != 0)
-            fail_by(runner, attempt, &why, now_ms);
-    }
-    if (message >= 0)
-        (void)close(message);
-    return status;
-}
-
-/* A letter that is finished was allowed when it was asked for, and only waits to be sent. */
-static int start_sending(struct runner *runner, struct attempt *attempt, int64_t now_ms, struct err *err)
-{
-    if (ledger_start(runner->context.index, &attempt->delivery, now_ms, err) != 0)
-        return -1;
-    attempt->keep_output = true;
-    keep_attempt(runner, attempt);
-    send_letter(runner, attempt, now_ms);
-    return 0;
-}
-
-static int start_attempt(struct runner *runner, struct attempt *attempt, const struct config_handler *handler,
-                         int64_t now_ms, struct err *err)
-{
-    const char *refusal = letter_refusal(&runner->context, attempt, now_ms, err);
-    char detail[OUTCOME_DETAIL_SIZE];
-
-    if (err->kind != ERR_NONE)
-        return -1;
-    if (attempt->kind == HANDLER_REPLY && attempt->delivery.output[0] != '\0')
-        return start_sending(runner, attempt, now_ms, err);
-    if (attempt->kind != HANDLER_REPLY || refusal == NULL)
-        return start_handler(runner, attempt, handler->number, refusal == NULL, now_ms, err);
-    snprintf(detail, sizeof detail, "no reply: %.*s", OUTCOME_DETAIL_SIZE - 16, refusal);
-    return settle(runner, attempt, STATE_SKIPPED, detail, now_ms, err);
-}
-
-int runner_start(struct runner *runner, const struct config_handler *handler, int64_t delivery, int64_t now_ms,
-                 struct err *err)
-{
-    struct attempt *attempt;
-
-    if (make_room(runner, err) != 0)
-        return -1;
-    attempt = attempt_new(handler, ++runner->last_number | INTAKE_NOT_MINE, now_ms, err);
-    if (attempt == NULL)
-        return -1;
-    if (ledger_load(runner->context.index, delivery, &attempt->delivery, err) == 0) {
-        ledger_key(&attempt->delivery, attempt->key);
-        if (start_attempt(runner, attempt, handler, now_ms, err) == 0)
-            return 0;
-    }
-    attempt_free(attempt);
-    return -1;
-}
-
 /* ---- the loop's calls ---- */
 
 void runner_continue(struct runner *runner, int64_t now_ms)
 {
-    /* Backwards: an attempt that goes is replaced by the last one, which has been looked at. */
-    for (size_t i = runner->count; i > 0; i--) {
-        struct attempt *attempt = runner->attempts[i - 1];
+    for (size_t i = 0; i < runner->count; i++) {
+        struct attempt *attempt = runner->attempts[i];
 
         if (attempt->stage == ATTEMPT_COMPOSE)
             compose(runner, attempt, now_ms);
         else if (attempt->stage == ATTEMPT_RECORD && attempt->record_ms <= now_ms)
             record(runner, attempt, now_ms);
     }
+}
+
+void runner_hurry(struct runner *runner)
+{
+    for (size_t i = 0; i < runner->count; i++)
+        runner->attempts[i]->record_ms = 0;
 }
 
 void runner_forget(struct runner *runner)
@@ -339,14 +236,14 @@ void runner_stop(struct runner *runner, int64_t now_ms)
 {
     struct err err;
 
-    for (size_t i = runner->count; i > 0; i--) {
-        struct attempt *attempt = runner->attempts[i - 1];
+    for (size_t i = 0; i < runner->count; i++) {
+        struct attempt *attempt = runner->attempts[i];
 
         if (attempt->stage == ATTEMPT_COMPOSE) {
             /* There is nothing to stop, and the helper that is waited for may never come. */
             attempt_take_end(attempt, RUN_STOPPED, 0);
             fail(runner, attempt, VERDICT_RETRY, "stopped together with the processor", now_ms);
-        } else if (attempt->stage != ATTEMPT_RECORD &&
+        } else if (attempt->stage < ATTEMPT_RECORD &&
                    launcher_stop(runner->context.launcher, attempt->number, &err) != 0) {
             log_say(LOG_ERR, "%s", err.text);
         }

@@ -8,6 +8,10 @@
  *     a reply that waited in the outbox:       sendmail --ended--> (recorded)
  *
  *     runner_start(&runner, handler, delivery, now, &err);
+ *     runner_committed(&runner, now);                     what the turn wrote down is durable: programs are started,
+ *                                                         and what follows from ends is done
+ *     runner_lost(&runner, now);                          or nothing of it was written: starts never were, ends are
+ *                                                         written down again
  *     runner_ended(&runner, &launcher_answer, now);
  *     runner_answered(&runner, &message_answer, now);
  *     runner_continue(&runner, now);                      in every turn of the loop
@@ -36,15 +40,19 @@ struct runner {
 };
 
 /*
- * Starts an attempt of the delivery. 0: it runs, or it was found that it need not and that is written down. -1:
- * nothing was changed, try again later.
+ * Starts an attempt of the delivery. 0: it is written down as running, or it was found that it need not run and that
+ * is. -1: nothing was changed, try again later.
  */
 __attribute__((warn_unused_result)) int runner_start(struct runner *runner, const struct config_handler *handler,
                                                      int64_t delivery, int64_t now_ms, struct err *err);
 
+void runner_committed(struct runner *runner, int64_t now_ms);
+void runner_lost(struct runner *runner, int64_t now_ms);
 void runner_ended(struct runner *runner, const struct launcher_answer *answer, int64_t now_ms);
 void runner_answered(struct runner *runner, const struct message_answer *answer, int64_t now_ms);
 void runner_continue(struct runner *runner, int64_t now_ms);
+/* The clock was set: what waits to be written down waits no longer. */
+void runner_hurry(struct runner *runner);
 /* The helper was started anew. */
 void runner_forget(struct runner *runner);
 /* Has everything that is under way stopped; it will be tried again. */
@@ -56,6 +64,8 @@ void runner_free(struct runner *runner);
  * that can't be written, does not count: its deliveries are still `running` there, and so are tried again.
  */
 bool runner_is_busy(const struct runner *runner);
+/* Whether one more attempt may be started, of whatever handler. */
+bool runner_has_place(const struct runner *runner);
 /* How many attempts of a handler are under way. */
 unsigned runner_count(const struct runner *runner, const char *route, const char *handler);
 /* When runner_continue wants to be called by itself: INT64_MAX for never. */

@@ -21,9 +21,26 @@ size_t runner_poll(const struct runner *runner, struct pollfd *fds)
 bool runner_is_busy(const struct runner *runner)
 {
     for (size_t i = 0; i < runner->count; i++)
-        if (runner->attempts[i]->stage != ATTEMPT_RECORD)
+        if (runner->attempts[i]->stage < ATTEMPT_RECORD)
             return true;
     return false;
+}
+
+/* What is written down has left its place; what still is to be keeps it. */
+static bool has_place(const struct attempt *attempt)
+{
+    return attempt->stage != ATTEMPT_RECORDED;
+}
+
+bool runner_has_place(const struct runner *runner)
+{
+    unsigned max = runner->context.config->max_runs;
+    unsigned taken = 0;
+
+    for (size_t i = 0; i < runner->count; i++)
+        taken += has_place(runner->attempts[i]);
+    /* Those that are settled without a run are held for the rest of the turn: there is an end to them, too. */
+    return taken < max && runner->count < 2 * (size_t)max;
 }
 
 unsigned runner_count(const struct runner *runner, const char *route, const char *handler)
@@ -33,7 +50,8 @@ unsigned runner_count(const struct runner *runner, const char *route, const char
     for (size_t i = 0; i < runner->count; i++) {
         const struct delivery *delivery = &runner->attempts[i]->delivery;
 
-        count += strcmp(delivery->handler, handler) == 0 && strcmp(delivery->route, route) == 0;
+        if (has_place(runner->attempts[i]))
+            count += strcmp(delivery->handler, handler) == 0 && strcmp(delivery->route, route) == 0;
     }
     return count;
 }

@@ -4,7 +4,12 @@
 
 void schedule_disturb(struct schedule *schedule)
 {
-    schedule->next_ms = 0;
+    schedule->next_ms = schedule->wait_ms;
+}
+
+void schedule_wait(struct schedule *schedule, int64_t until_ms)
+{
+    schedule->next_ms = schedule->wait_ms = until_ms;
 }
 
 bool schedule_is_due(const struct schedule *schedule, int64_t now_ms)
@@ -16,7 +21,7 @@ static void pause_schedule(struct schedule *schedule, int64_t now_ms, const stru
 {
     schedule->turn++; /* whoever it was, another may have more luck */
     log_say(LOG_ERR, "nothing is started for %d s: %s", SCHEDULE_PAUSE_MS / 1000, err->text);
-    schedule->next_ms = now_ms + SCHEDULE_PAUSE_MS;
+    schedule_wait(schedule, now_ms + SCHEDULE_PAUSE_MS);
 }
 
 /* Starts what is due of one handler. -1: the index or the machine is in trouble. */
@@ -25,7 +30,7 @@ static int start_due(struct runner *runner, const struct config_handler *handler
 {
     unsigned running = runner_count(runner, route, handler->name);
 
-    while (running < handler->concurrency && runner->count < runner->context.config->max_runs) {
+    while (running < handler->concurrency && runner_has_place(runner)) {
         int64_t delivery;
         int found = ledger_due(runner->context.index, route, handler->name, now_ms, &delivery, err);
 
@@ -61,6 +66,8 @@ void schedule_pass(struct schedule *schedule, struct runner *runner, int64_t now
     int64_t next_ms = INT64_MAX;
     struct err err = {0};
 
+    schedule->wait_ms = 0;
+
     for (size_t i = 0; i < config->handler_count; i++) {
         const struct config_handler *handler = config_handler(config, (i + schedule->turn) % config->handler_count);
         const char *route = config->routes[handler->route].pattern;
@@ -73,5 +80,5 @@ void schedule_pass(struct schedule *schedule, struct runner *runner, int64_t now
     }
     schedule->turn++;
     /* With no place left at all, the end of any run is what to wait for. */
-    schedule->next_ms = runner->count < config->max_runs ? next_ms : INT64_MAX;
+    schedule->next_ms = runner_has_place(runner) ? next_ms : INT64_MAX;
 }

@@ -18,11 +18,14 @@ enum { SCHEDULE_PAUSE_MS = 5000 }; /* after a delivery could not be started */
 
 struct schedule {
     int64_t next_ms; /* wall clock: when a delivery becomes due; INT64_MAX: none waits */
+    int64_t wait_ms; /* wall clock: not before, after trouble */
     size_t turn;     /* the handler that is looked at first */
 };
 
 /* Has the next pass happen now: something was queued, has ended, or the configuration is new. */
 void schedule_disturb(struct schedule *schedule);
+/* Has it not happen before that time, whatever changes meanwhile. */
+void schedule_wait(struct schedule *schedule, int64_t until_ms);
 bool schedule_is_due(const struct schedule *schedule, int64_t now_ms);
 /* Starts what is due and finds out when to look again. */
 void schedule_pass(struct schedule *schedule, struct runner *runner, int64_t now_ms);

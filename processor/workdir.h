@@ -4,6 +4,9 @@
 #ifndef PROCESSOR_WORKDIR_H
 #define PROCESSOR_WORKDIR_H
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "common/err.h"
@@ -22,5 +25,26 @@ __attribute__((warn_unused_result)) int workdir_make(const char *parent, uid_t u
  * no process of the run is left. -1 when something stays.
  */
 __attribute__((warn_unused_result)) int workdir_remove(const char *path, struct err *err);
+
+/*
+ * Spare folders: making and removing one for each run is most of what a short run costs the file system. One that is
+ * as it was made, empty and its user's alone, may serve another run of the same user, under a new name; meanwhile it
+ * has a hidden one. That it is as new is looked at when it is taken again, as its user can reach it in between.
+ */
+enum { WORKDIR_SPARES_MAX = 32 };
+
+struct workdir_spares {
+    size_t count;
+    uint64_t number; /* of the last hidden name */
+    char paths[WORKDIR_SPARES_MAX][WORKDIR_SIZE];
+};
+
+/* Takes the folder of a run that is over. False: it is not as it was, or there are enough; it is still to be removed.
+ */
+bool workdir_spare(struct workdir_spares *spares, const char *path);
+/* Gives a spare one in `parent` its new name, as workdir_make does. False: there is none that will do. */
+bool workdir_reuse(struct workdir_spares *spares, const char *parent, uid_t uid, gid_t gid,
+                   char path[static WORKDIR_SIZE]);
+void workdir_drop_spares(struct workdir_spares *spares);
 
 #endif

@@ -6,6 +6,16 @@ BEGIN IMMEDIATE;
 -- name: commit
 COMMIT;
 
+-- name: step_begin
+-- A step of a transaction that gathers several: undone, it leaves nothing, and the others stay.
+SAVEPOINT step;
+
+-- name: step_keep
+RELEASE step;
+
+-- name: step_undo
+ROLLBACK TO step;
+
 -- name: message_add
 INSERT INTO message (id, received_ms, sender, client_address, client_helo, client_protocol, tls, size_bytes)
 VALUES (:id, :received_ms, :sender, :client_address, :client_helo, :client_protocol, :tls, :size_bytes)
@@ -35,14 +45,18 @@ UPDATE message SET queued_ms = :now WHERE id = :id;
 UPDATE message SET ended_ms = NULL WHERE id = :id;
 
 -- name: message_set_ended
-UPDATE message SET ended_ms = :now WHERE id = :id;
+-- Not one that the operator has had queued again meanwhile.
+UPDATE message SET ended_ms = :now
+ WHERE id = :id AND NOT EXISTS (SELECT 1 FROM delivery
+                                 WHERE message_id = :id AND state IN ('pending', 'running', 'retry'));
 
 -- name: message_unended
--- Messages that were queued, whose deliveries have all ended, and that are not marked as ended yet.
+-- The first message behind :after that was queued, whose deliveries have all ended, and that is not marked as ended.
 SELECT m.id FROM message m
- WHERE m.ended_ms IS NULL AND m.queued_ms IS NOT NULL
+ WHERE m.ended_ms IS NULL AND m.queued_ms IS NOT NULL AND m.id > :after
    AND NOT EXISTS (SELECT 1 FROM delivery d
-                    WHERE d.message_id = m.id AND d.state IN ('pending', 'running', 'retry'));
+                    WHERE d.message_id = m.id AND d.state IN ('pending', 'running', 'retry'))
+ ORDER BY m.id LIMIT 1;
 
 -- name: message_outcome
 -- How many of a message's deliveries there are, have not ended, and are dead.
@@ -60,6 +74,12 @@ ON CONFLICT (message_id, recipient, route, handler) DO UPDATE
    SET state = 'pending', position = excluded.position, due_ms = excluded.due_ms, queued_ms = excluded.queued_ms,
        ended_ms = NULL, attempts_before = attempts, replay = replay + 1, output = NULL, replied_to = NULL,
        replied_key = NULL, detail = '';
+
+-- name: delivery_put_ended
+-- The same recipient twice has one route and one handler of a name.
+INSERT INTO delivery (message_id, recipient, route, handler, position, state, queued_ms, ended_ms, detail)
+VALUES (:message_id, :recipient, :route, :handler, :position, :state, :queued_ms, :ended_ms, :detail)
+ON CONFLICT DO NOTHING;
 
 -- name: delivery_due
 SELECT id FROM delivery
@@ -114,6 +134,14 @@ UPDATE delivery SET state = 'skipped', ended_ms = :now, detail = :detail
 -- What ran when the processor ended without a word is tried again.
 UPDATE delivery SET state = 'retry', due_ms = :now, detail = 'interrupted: the processor ended while it ran'
  WHERE state = 'running';
+
+-- name: delivery_set_back
+-- The clock was set back: what waits is due as if it had not been.
+UPDATE delivery SET due_ms = due_ms - :by WHERE state IN ('pending', 'retry') AND due_ms IS NOT NULL;
+
+-- name: delivery_not_later
+-- Likewise, while no processor ran to notice. What has not been tried yet was due when it was queued.
+UPDATE delivery SET due_ms = :now WHERE state = 'pending' AND due_ms > :now;
 
 -- name: delivery_replies_since
 SELECT count(*) FROM delivery WHERE replied_key = :key AND ended_ms > :since;
@@ -205,6 +233,31 @@ SELECT * FROM (
      ORDER BY id DESC LIMIT :limit)
  ORDER BY id;
 
+-- name: command_messages_in_state
+-- The same where :state is one of deliveries: found by it, however rare it is among all the others. Without a sender
+-- to be found, too, the first :limit will do.
+SELECT * FROM (
+    SELECT m.id, m.received_ms,
+           coalesce((SELECT d.state FROM delivery d WHERE d.message_id = m.id
+                      ORDER BY CASE d.state WHEN 'running' THEN 1 WHEN 'retry' THEN 2 WHEN 'pending' THEN 3
+                                            WHEN 'dead' THEN 4 WHEN 'done' THEN 5 WHEN 'cancelled' THEN 6
+                                            ELSE 7 END
+                      LIMIT 1),
+                    CASE WHEN m.queued_ms IS NULL THEN 'received' ELSE 'kept' END) AS state,
+           m.sender, m.size_bytes, m.queued_ms, m.ended_ms, m.client_address, m.client_helo, m.client_protocol,
+           m.tls, m.subject, m.header_from, m.header_to, m.header_date, m.header_reply_to, m.header_message_id,
+           m.header_list_id, m.no_reply
+      FROM (SELECT DISTINCT d.message_id AS id FROM delivery d
+             WHERE d.state = :state AND d.message_id BETWEEN :prefix AND :prefix || '~'
+               AND (:route IS NULL OR lower(d.route) = lower(:route))
+               AND (:handler IS NULL OR d.handler = :handler)
+             ORDER BY d.message_id DESC LIMIT iif(:sender IS NULL, :limit, -1)) AS found
+      CROSS JOIN message m ON m.id = found.id
+     WHERE (:sender IS NULL OR lower(m.sender) = lower(:sender)
+            OR substr(:sender, 1, 1) = '@' AND substr(lower(m.sender), -length(:sender)) = lower(:sender))
+     ORDER BY found.id DESC LIMIT :limit)
+ ORDER BY id;
+
 -- name: command_deliveries
 SELECT d.id, r.address, d.route, d.handler, d.state, d.due_ms, d.queued_ms, d.ended_ms, d.attempts, d.replay,
        d.replied_to, d.detail
@@ -219,31 +272,42 @@ SELECT number, started_ms, ended_ms, outcome, exit_code, signal, detail, stdout,
 
 -- name: command_message_counts
 -- All, those that the processor has not taken in, and those that have not ended.
-SELECT count(*), (SELECT count(*) FROM message WHERE queued_ms IS NULL),
+SELECT count, (SELECT count(*) FROM message WHERE queued_ms IS NULL),
        (SELECT count(*) FROM message WHERE ended_ms IS NULL)
-  FROM message;
+  FROM total WHERE name = 'message';
 
 -- name: command_handler_counts
--- The states in the order of common/state.h.
-SELECT route, handler, sum(state = 'pending'), sum(state = 'running'), sum(state = 'retry'), sum(state = 'done'),
-       sum(state = 'dead'), sum(state = 'skipped'), sum(state = 'cancelled'),
-       min(CASE WHEN state IN ('pending', 'retry') THEN due_ms END)
-  FROM delivery GROUP BY route, handler ORDER BY route, handler;
+-- The states in the order of common/state.h, and when the next delivery is due.
+SELECT route, handler, sum(iif(state = 'pending', count, 0)), sum(iif(state = 'running', count, 0)),
+       sum(iif(state = 'retry', count, 0)), sum(iif(state = 'done', count, 0)), sum(iif(state = 'dead', count, 0)),
+       sum(iif(state = 'skipped', count, 0)), sum(iif(state = 'cancelled', count, 0)),
+       (SELECT min(due_ms) FROM delivery d
+         WHERE d.route = tally.route AND d.handler = tally.handler AND d.state IN ('pending', 'retry')
+           AND d.due_ms IS NOT NULL)
+  FROM tally GROUP BY route, handler ORDER BY route, handler;
 
 -- name: command_oldest_waiting
 SELECT id, since_ms FROM (
-    SELECT id, received_ms AS since_ms FROM message WHERE queued_ms IS NULL
+    SELECT * FROM (SELECT id, received_ms AS since_ms FROM message WHERE queued_ms IS NULL ORDER BY id LIMIT 1)
     UNION ALL
-    SELECT message_id, queued_ms FROM delivery WHERE state IN ('pending', 'running', 'retry'))
+    SELECT * FROM (SELECT message_id, queued_ms FROM delivery INDEXED BY delivery_waiting
+                    WHERE state IN ('pending', 'running', 'retry') ORDER BY queued_ms LIMIT 1))
  ORDER BY since_ms, id LIMIT 1;
 
 -- name: command_last_failures
 -- Deliveries whose last attempt failed, the latest :limit of them, oldest first.
 SELECT * FROM (
-    SELECT coalesce(a.ended_ms, d.ended_ms, d.queued_ms) AS time_ms, d.message_id, d.route, d.handler, d.state,
-           d.attempts, d.detail
-      FROM delivery d
-      LEFT JOIN attempt a ON a.delivery_id = d.id AND a.number = d.attempts
-     WHERE d.state IN ('retry', 'dead')
-     ORDER BY time_ms DESC, d.id DESC LIMIT :limit)
- ORDER BY time_ms;
+    SELECT * FROM (
+        SELECT coalesce(a.ended_ms, d.queued_ms) AS time_ms, d.message_id, d.route, d.handler, d.state, d.attempts,
+               d.detail, d.id
+          FROM delivery d
+          LEFT JOIN attempt a ON a.delivery_id = d.id AND a.number = d.attempts
+         WHERE d.state = 'retry'
+         ORDER BY time_ms DESC LIMIT :limit)
+    UNION ALL
+    SELECT * FROM (
+        SELECT ended_ms, message_id, route, handler, state, attempts, detail, id
+          FROM delivery INDEXED BY delivery_dead WHERE state = 'dead'
+         ORDER BY ended_ms DESC LIMIT :limit)
+     ORDER BY time_ms DESC, id DESC LIMIT :limit)
+ ORDER BY time_ms, id;

@@ -138,12 +138,12 @@ step_fuzz() {
 
 scripts() {
     mapfile -t found < <(existing tests/"$1"/*.sh | grep -vE '/(lib|base)\.sh$')
-    MAILMILL_BUILD=$PWD/build/$2 CHECK_TIMEOUT=300 run_each "" -- "${found[@]}"
+    MAILMILL_BUILD=$PWD/build/$2 CHECK_TIMEOUT=${CHECK_SECONDS:-300} run_each "" -- "${found[@]}"
 }
 step_handlers() { build check && scripts handlers check; }
 step_smtp() { build check && scripts smtp check; }
 step_system() { build check && scripts system check; }
-step_fault() { build fault && scripts fault fault; }
+step_fault() { build fault && CHECK_SECONDS=600 scripts fault fault; }
 
 # On machines of their own, booted for it; not among the steps of `make check`, as it takes root.
 step_container() {

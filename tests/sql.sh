@@ -23,6 +23,61 @@ report "every statement compiles" \
         printf 'EXPLAIN %s\n' "$statement" | sqlite3 -bail "$database/index.db" 2>&1 >/dev/null | sed "s/^/$name: /"
     done)"
 
+# How SQLite finds what a statement is about. SCAN reads a table or an index from one end to the other, which takes longer
+# with each message that was ever received: only these may, for the reasons given.
+#     message_unqueued                   an index of what is not done yet, and of nothing else
+#     attempt_recover                    likewise, of what runs
+#     command_message_counts             the same two, counted
+#     command_oldest_waiting             the first entries of such indexes
+#     command_last_failures              likewise, the last ones
+#     command_handler_counts             a row for each handler and state
+#     (subquery)                         a result of bounded size
+# command_messages walks from the newest message and ends at the limit; what matches a filter seldom is looked for in all
+# of them, unless it is a state.
+allowed='message_unqueued: SCAN message USING INDEX message_unqueued
+command_message_counts: SCAN message USING INDEX message_unqueued
+command_message_counts: SCAN message USING INDEX message_unended
+command_oldest_waiting: SCAN message USING INDEX message_unqueued
+command_oldest_waiting: SCAN delivery USING INDEX delivery_waiting
+command_handler_counts: SCAN tally
+command_last_failures: SCAN delivery USING INDEX delivery_dead
+attempt_recover: SCAN attempt USING INDEX attempt_running'
+report "no statement reads all there ever was" \
+    "$(for name in "${names[@]}"; do
+        statement=$(awk -v name="$name" '/^-- name: / { on = $3 == name; next } on && !/^ *--/' schema/statements.sql)
+        printf 'EXPLAIN QUERY PLAN %s\n' "$statement" | sqlite3 -bail "$database/index.db" 2>/dev/null |
+            sed -n "s/.*SCAN/$name: SCAN/p" | grep -vE ': SCAN (\(subquery-[0-9]+\)|found)$'
+    done | grep -vxF "$allowed")"
+
+# An index that was in use before it had counts.
+report "a migration counts what is there" \
+    "$(sqlite3 -bail "$database/old.db" "
+        $(cat schema/001-*.sql)
+        INSERT INTO message (id, received_ms, sender, client_address, client_helo, client_protocol, size_bytes)
+            VALUES ('1KADPTED00000001', 1, '', '', '', '', 1);
+        INSERT INTO delivery (message_id, recipient, route, handler, position, state, queued_ms)
+            VALUES ('1KADPTED00000001', 1, 'r', 'h', 1, 'done', 1), ('1KADPTED00000001', 2, 'r', 'h', 1, 'done', 1);
+        $(cat schema/00[2-9]-*.sql)
+        SELECT * FROM tally UNION ALL SELECT '', '', * FROM total" 2>&1 | grep -vxF 'r|h|done|2
+||message|1')"
+
+# A delivery goes from state to state: the counts follow.
+report "the counts are those of the rows" \
+    "$(sqlite3 -bail "$database/index.db" "
+        INSERT INTO message (id, received_ms, sender, client_address, client_helo, client_protocol, size_bytes)
+            VALUES ('1KADPTED00000001', 1, '', '', '', '', 1), ('1KADPTED00000002', 1, '', '', '', '', 1);
+        INSERT INTO delivery (message_id, recipient, route, handler, position, state, queued_ms)
+            VALUES ('1KADPTED00000001', 1, 'r', 'h', 1, 'pending', 1), ('1KADPTED00000001', 2, 'r', 'h', 1, 'pending', 1),
+                   ('1KADPTED00000002', 1, 'r', 'g', 1, 'dead', 1);
+        UPDATE delivery SET state = 'done' WHERE recipient = 2;
+        UPDATE delivery SET detail = 'x';
+        PRAGMA foreign_keys = ON;
+        DELETE FROM message WHERE id = '1KADPTED00000002';
+        SELECT 'differs', * FROM (SELECT route, handler, state, count FROM tally WHERE count <> 0
+            EXCEPT SELECT route, handler, state, count(*) FROM delivery GROUP BY route, handler, state);
+        SELECT 'rows', count(*) FROM tally WHERE count <> 0 HAVING count(*) <> 2;
+        SELECT 'messages', count FROM total WHERE count <> (SELECT count(*) FROM message)" 2>&1)"
+
 report "every statement is used" \
     "$(for name in "${names[@]}"; do
         grep -rqw "STATEMENT_${name^^}" common receiver processor || echo "$name"

@@ -15,7 +15,10 @@ static void bind_filter(struct query *query, const char *name, const char *value
 
 int lookup_start(struct query *query, struct index *index, const struct lookup_filter *filter, struct err *err)
 {
-    if (query_start(query, index, STATEMENT_COMMAND_MESSAGES, err) != 0)
+    bool by_state = filter->state != NULL && state_from_word(filter->state) != STATE_COUNT;
+
+    if (query_start(query, index, by_state ? STATEMENT_COMMAND_MESSAGES_IN_STATE : STATEMENT_COMMAND_MESSAGES, err) !=
+        0)
         return -1;
     bind_filter(query, ":prefix", filter->id != NULL ? filter->id : "");
     bind_filter(query, ":state", filter->state);

@@ -26,6 +26,8 @@ static const char help[] =
     "  -s, --size BYTES        of a message as sent (1024)\n"
     "  -t, --seconds N         stops then at the latest (60)\n"
     "  -w, --pause MS          between two connections of a client (0)\n"
+    "  -o, --offered N         connections a second, whether or not earlier ones have ended; at most --clients at "
+    "once\n"
     "  -f, --from ADDRESS, -r, --to ADDRESS\n"
     "  -R, --refused           the recipient is to be refused\n"
     "  -i, --idle              says EHLO, prints \"ready\", and stays until standard input ends\n"
@@ -39,17 +41,26 @@ struct load {
     size_t size_bytes;
     uint64_t time_ms;
     long pause_ms;
+    unsigned long offered; /* connections a second; 0: each client has one after the other */
     const char *log;
 };
 
 static const struct option options[] = {
-    {"port", required_argument, NULL, 'p'},     {"clients", required_argument, NULL, 'c'},
-    {"messages", required_argument, NULL, 'm'}, {"per-connection", required_argument, NULL, 'n'},
-    {"size", required_argument, NULL, 's'},     {"time", required_argument, NULL, 't'},
-    {"pause", required_argument, NULL, 'w'},    {"from", required_argument, NULL, 'f'},
-    {"to", required_argument, NULL, 'r'},       {"refused", no_argument, NULL, 'R'},
-    {"idle", no_argument, NULL, 'i'},           {"log", required_argument, NULL, 'l'},
-    {"help", no_argument, NULL, 'h'},           {0},
+    {"port", required_argument, NULL, 'p'},
+    {"clients", required_argument, NULL, 'c'},
+    {"messages", required_argument, NULL, 'm'},
+    {"per-connection", required_argument, NULL, 'n'},
+    {"size", required_argument, NULL, 's'},
+    {"time", required_argument, NULL, 't'},
+    {"pause", required_argument, NULL, 'w'},
+    {"offered", required_argument, NULL, 'o'},
+    {"from", required_argument, NULL, 'f'},
+    {"to", required_argument, NULL, 'r'},
+    {"refused", no_argument, NULL, 'R'},
+    {"idle", no_argument, NULL, 'i'},
+    {"log", required_argument, NULL, 'l'},
+    {"help", no_argument, NULL, 'h'},
+    {0},
 };
 
 static unsigned long number(const char *text, unsigned long max)
@@ -85,6 +96,9 @@ static void parse_numbers(struct load *load, int option, const char *value)
     case 't':
         load->time_ms = number(value, 3600000);
         break;
+    case 'o':
+        load->offered = number(value, 100000);
+        break;
     case 'w':
         load->pause_ms = (long)number(value, 60000);
         break;
@@ -98,7 +112,7 @@ static void parse_options(struct load *load, int argc, char **argv)
 {
     int option;
 
-    while ((option = getopt_long(argc, argv, "p:c:m:n:s:t:w:f:r:Ril:", options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "p:c:m:n:s:t:w:o:f:r:Ril:", options, NULL)) != -1) {
         if (option == 'f')
             load->job.sender = optarg;
         else if (option == 'r')
@@ -239,6 +253,48 @@ static void run(struct load *load, struct client *clients, int epoll)
             client_give_up(&clients[i], &load->job);
 }
 
+/* The connections that are due by now; those for which no client is free are due all the same, and come late. */
+static size_t start_due(struct load *load, struct client *clients, int epoll, size_t due)
+{
+    size_t started = 0;
+
+    for (size_t i = 0; i < load->clients && started < due && load->job.left > 0; i++)
+        if (clients[i].fd < 0 && start_next(load, epoll, &clients[i]))
+            started++;
+    return started;
+}
+
+static void run_offered(struct load *load, struct client *clients, int epoll)
+{
+    uint64_t begin = bench_now();
+    uint64_t deadline = begin + load->time_ms * 1000000U;
+    size_t begun = 0;
+    size_t busy = 0;
+
+    for (size_t i = 0; i < load->clients; i++)
+        clients[i].fd = -1;
+    while ((load->job.left > 0 || busy > 0) && bench_now() < deadline + PATIENCE_NS) {
+        struct epoll_event events[64];
+        size_t due = (size_t)((bench_now() - begin) * load->offered / 1000000000U) + 1 - begun;
+        size_t started = start_due(load, clients, epoll, due);
+        int ready = epoll_wait(epoll, events, 64, 1);
+
+        begun += started;
+        busy += started;
+        for (int i = 0; i < ready; i++) {
+            struct client *client = events[i].data.ptr;
+            bool wanted_write = client->wants_write;
+
+            if (client_go_on(client, &load->job) != CLIENT_BUSY)
+                busy--;
+            else if (client->wants_write != wanted_write)
+                watch(epoll, EPOLL_CTL_MOD, client);
+        }
+        if (bench_now() >= deadline)
+            busy -= begin_no_more(load, clients);
+    }
+}
+
 static int compare(const void *a, const void *b)
 {
     uint64_t left = *(const uint64_t *)a;
@@ -265,12 +321,15 @@ static void print_samples(const char *name, struct samples *samples)
 static void print_result(struct job *job, uint64_t elapsed)
 {
     double seconds = (double)elapsed / 1e9;
+    struct timespec wall;
 
     printf("messages=%zu failed=%zu seconds=%.4f rate=%.2f", job->done, job->failed, seconds,
            (double)job->done / seconds);
     print_samples("message", &job->message);
     print_samples("delivery", &job->delivery);
     print_samples("session", &job->session);
+    (void)clock_gettime(CLOCK_REALTIME, &wall);
+    printf(" began=%.6f", (double)wall.tv_sec + (double)wall.tv_nsec / 1e9 - seconds);
     if (job->command != NULL)
         printf(" user=%llu system=%llu faults=%llu peak_kib=%zu", (unsigned long long)job->user_us,
                (unsigned long long)job->system_us, (unsigned long long)job->faults, job->peak_kib);
@@ -306,7 +365,10 @@ int main(int argc, char **argv)
         return EX_OSERR;
     }
     started = bench_now();
-    run(&load, clients, epoll);
+    if (load.offered > 0)
+        run_offered(&load, clients, epoll);
+    else
+        run(&load, clients, epoll);
     print_result(job, bench_now() - started);
     if (job->log != NULL)
         (void)fclose(job->log);

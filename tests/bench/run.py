@@ -17,6 +17,7 @@ import subprocess
 import sys
 
 sys.dont_write_bytecode = True
+import delivery  # noqa: E402
 import servers  # noqa: E402
 from servers import BENCH, Mailmill, MailmillListening, Missing, OpenSMTPD, Peer, Postfix  # noqa: E402
 
@@ -288,57 +289,17 @@ def section_growth():
     stop(those)
 
 
-class MailmillHandling(Mailmill):
-    """With a processor, whose handler notes when it started."""
-
-    def prepare(self):
-        self.stamps = self.folder / "stamps"
-        self.routes = f'route "{RECIPIENT}" {{ handler "stamp" {{ run = {{"{BENCH}/stamp", "{self.stamps}"}} }} }}\n'
-        super().prepare()
+def section_delivery():
+    delivery.section_delivery(sys.modules[__name__])
 
 
-def section_handler():
-    """From the 250 to the handler's first instruction, with nothing else to do."""
-    count = 50 if QUICK else 200
-    results = []
-    those = started([MailmillHandling], "handler")
-    for server in those:
-        with open(server.folder / "processor.err", "wb") as errors:
-            processor = subprocess.Popen([servers.PROGRAMS / "mailmill-processor", "-c", server.config],
-                                         stdin=subprocess.DEVNULL, stderr=errors)
-        try:
-            load(server, messages=5, pause=100)
-            for _ in range(ROUNDS):
-                log = server.folder / "answers"
-                load(server, messages=count // 5, pause=20, log=log)
-                answers = {words[-1]: int(words[0]) for words in map(str.split, log.read_text().splitlines())}
-                results.append(waits(server, answers))
-        finally:
-            processor.send_signal(signal.SIGTERM)
-            processor.wait(20)
-    if results:
-        table("From the 250 to the start of a handler that does nothing (one message every 20 ms)",
-              ["", "p50 ms", "p99 ms"],
-              [["mailmill", *(statistics.median(column) for column in zip(*results))]])
-    stop(those)
-
-
-def waits(server, answers):
-    """(p50, p99) in milliseconds, of the messages whose answers are given by ID."""
-    for _ in range(200):
-        stamps = {}
-        for line in server.stamps.read_text().splitlines() if server.stamps.exists() else []:
-            time_ns, _, id_ = line.partition(" ")
-            stamps.setdefault(id_, int(time_ns))
-        if answers.keys() <= stamps.keys():
-            break
-        subprocess.run(["sleep", "0.05"], check=True)
-    found = sorted((stamps[id_] - time_ns) / 1e6 for id_, time_ns in answers.items() if id_ in stamps)
-    return found[len(found) // 2], found[len(found) * 99 // 100]
+def section_history():
+    delivery.section_history(sys.modules[__name__])
 
 
 SECTIONS = {"rate": section_rate, "refused": section_refused, "idle": section_idle, "session": section_session,
-            "growth": section_growth, "handler": section_handler}
+            "growth": section_growth, "delivery": section_delivery,
+            "history": section_history}
 
 
 def main():

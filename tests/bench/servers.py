@@ -47,12 +47,15 @@ class Measured:
                 if os.path.isfile(file) and os.path.getsize(file) > 65536:
                     os.truncate(file, 0)
 
+    def roots(self):
+        return [self.process.pid]
+
     def pids(self, table=None):
         table = table or process_table()
         children = {}
         for pid, (parent, _) in table.items():
             children.setdefault(parent, []).append(pid)
-        found = [self.process.pid]
+        found = self.roots()
         for pid in found:
             found += children.get(pid, [])
         return found
@@ -140,6 +143,64 @@ class MailmillListening(Mailmill):
             return spawn(self.command, output, listening)
 
 
+class Handling:
+    """What the servers have in common whose mail runs a program: it leaves the time of its start in a file."""
+
+    runs = 16  # at the same time
+
+    @property
+    def stamps(self):
+        path = self.folder / "stamps"
+        if not path.exists():
+            path.touch()
+            path.chmod(0o666)
+        return path
+
+    @property
+    def stamp(self):
+        return [str(BENCH / "stamp"), str(self.stamps)]
+
+    def read_stamps(self):
+        """(ns, ID) of each start, in order."""
+        return sorted((int(line.split()[0]), line.split()[1]) for line in self.stamps.read_text().splitlines())
+
+
+class MailmillHandlingAlone(Handling, Mailmill):
+    """The receiver under xinetd with a processor."""
+
+    name = "mailmill wait=no"
+    processor = None
+
+    def prepare(self):
+        command = ", ".join(f'"{word}"' for word in self.stamp)
+        self.routes = (f"max-runs = {self.runs}\n"
+                       f'route "inbox@example.com" {{ handler "stamp" {{ run = {{{command}}} '
+                       f"concurrency = {self.runs} }} }}\n")
+        super().prepare()
+
+    def start(self):
+        super().start()
+        with open(self.folder / "processor.err", "ab") as errors:
+            self.processor = spawn([PROGRAMS / "mailmill-processor", "-c", self.config], errors)
+        return self
+
+    def stop(self):
+        if self.processor is not None:
+            self.processor.terminate()
+            self.processor.wait(30)
+            self.processor = None
+        super().stop()
+
+    def roots(self):
+        return super().roots() + ([self.processor.pid] if self.processor else [])
+
+
+class MailmillHandling(MailmillHandlingAlone, MailmillListening):
+    """The receiver with a listening socket and a processor."""
+
+    name = "mailmill wait=yes"
+
+
 # ---- the peers ---------------------------------------------------------------------------------------------
 
 
@@ -159,8 +220,38 @@ class OpenSMTPD(Measured, peers.OpenSMTPD):
 
     queue = ("var/spool/smtpd/queue/*/*/message",)
     options = ("-P", "mda", "-P", "mta")
-    settings = """smtp max-message-size "50M"
-table people { "inbox@example.com" = "nobody" }
-action "keep" mda "/bin/true" virtual <people>
+    mda = "/bin/true"
+
+    @property
+    def settings(self):
+        return f"""smtp max-message-size "50M"
+table people {{ "inbox@example.com" = "nobody" }}
+action "keep" mda "{self.mda}" virtual <people>
 match from any for domain "example.com" action "keep"
 """
+
+
+class PostfixHandling(Handling, Postfix):
+    """Its pipe(8) runs the program, as many as with us; all else by its defaults."""
+
+    name = "Postfix pipe(8)"
+    settings = """mydestination = example.com
+local_recipient_maps = inline:{ { inbox@example.com = x } }
+local_transport = handler:
+message_size_limit = 50000000"""
+
+    @property
+    def services(self):
+        return (super().services + f"handler unix - n n - {self.runs} pipe\n"
+                f"    user=nobody argv={' '.join(self.stamp)} ${{{{queue_id}}}}\n")
+
+
+class OpenSMTPDHandling(Handling, OpenSMTPD):
+    """Its mda runs the program; the number of them is its own affair."""
+
+    name = "OpenSMTPD mda"
+    options = ()
+
+    @property
+    def mda(self):
+        return " ".join(self.stamp)

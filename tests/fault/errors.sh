@@ -26,7 +26,7 @@ index-add          ENOSPC 250 -     yes
 '
 # These are the processor's, and tried below, and those of rejections.sh.
 for point in $(points FAULT_ERRNO); do
-    [[ $point == attempt-save || $point == rejection* ]] || grep -q "^$point " <<<"$expected" || fail "there is a test for the fault point $point"
+    [[ $point == attempt-save || $point == index-settle || $point == rejection* ]] || grep -q "^$point " <<<"$expected" || fail "there is a test for the fault point $point"
 done
 
 bed_open
@@ -76,5 +76,22 @@ equal "without room for its output a handler is tried again" \
 processor_stop
 starts_again "with room for it"
 nothing_lost "with room for it"
+processor_stop
+
+# A turn that can't be committed was never made: nothing is run without being written down, the processor says why, and
+# waits between one try and the next.
+MAILMILL_FAULT=index-settle=ENOSPC processor_start || fail "the processor starts with a full disk"
+post unwritten
+until_true grep -q 'nothing could be written down: index .*: No space left on device' "$instance/log"
+before=$(ticks "$processor")
+sleep 2
+less "without room for its index the processor rests" $(($(ticks "$processor") - before)) 20
+equal "and runs nothing" "$(grep -cx unwritten "$seen/ran")" 0
+equal "nor says that anything was queued" "$(sql "SELECT count(*) FROM delivery JOIN message m ON m.id = message_id
+    WHERE subject = 'unwritten'")" 0
+processor_stop
+starts_again "with room for the index"
+nothing_lost "with room for the index"
+equal "what could not be written down is run once" "$(grep -cx unwritten "$seen/ran")" 1
 
 finish

@@ -79,7 +79,7 @@ for when in starts works; do
         helper=$(mime_pid)
         kill -STOP "$helper"
     }
-    for number in 1 2 3 4; do post "message-$number"; done
+    for ((number = 1; number <= 16; number++)); do post "message-$number"; done # as many as are in work at once
     mkdir -p "$instance/spool"/{tmp,new}
     cat >"$instance/spool/tmp/$id" <<EOT
 Return-Path: <file@example.org>

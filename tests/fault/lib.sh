@@ -83,5 +83,16 @@ nothing_lost() {
     equal "$1: each has as many attempts as it counts" "$(sql "SELECT id FROM delivery WHERE attempts <>
         (SELECT count(*) FROM attempt WHERE delivery_id = delivery.id AND ended_ms IS NOT NULL)")" ''
     equal "$1: new/, out/ and the folders of runs are empty" \
-        "$(find "$instance/spool/new" "$instance/spool/out" "$instance/work" -mindepth 1 2>/dev/null)" ''
+        "$(find "$instance/spool/new" "$instance/spool/out" "$instance/work" -mindepth 1 -not -name '.mailmill-spare-*' \
+            2>/dev/null)" ''
+}
+
+# calls SECONDS PID...: the system calls that processes make within that time, one a line. What they slept in when strace
+# came, and sleep in when it goes, is none.
+calls() {
+    local options=() seconds=$1 pid
+    shift
+    for pid in "$@"; do options+=(-p "$pid"); done
+    timeout -s INT "$seconds" strace -qq -f -o "$instance/strace" "${options[@]}" 2>/dev/null
+    grep -vE '(resuming interrupted|<detached \.\.\.>$)' "$instance/strace"
 }

@@ -89,3 +89,11 @@ alive() {
         fail "$1: the next message runs" "$(states ok@example.com)"
     fi
 }
+
+# ticks PID: the processor time that it has used, in hundredths of a second.
+ticks() { sed 's/.*) //' "/proc/$1/stat" | awk '{ print $12 + $13 }'; }
+
+# less NAME GOT BOUND
+less() {
+    if [ "$2" -lt "$3" ]; then pass "$1"; else fail "$1" "got: $2, which is not below $3"; fi
+}

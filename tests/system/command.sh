@@ -52,7 +52,7 @@ escape=$'\033'
 exits "--version" 0 '^mailmill [0-9.]+$' "$programs/mailmill" --version
 exits "--help lists the commands" 0 'check .*status .*list .*show .*reprocess ' "$programs/mailmill" --help
 exits "--help lists the exit codes" 0 'Exit codes:.* 64 .* 75 .* 78 ' "$programs/mailmill" --help
-for command in check status list show reprocess help; do
+for command in check status list show reprocess reindex help; do
     exits "$command --help" 0 "usage: mailmill .*$command.*--config FILE.*--help" "$programs/mailmill" $command --help
     equal "help $command says the same" "$("$programs/mailmill" help $command)" \
         "$("$programs/mailmill" $command --help)"
@@ -261,7 +261,7 @@ chmod 660 "$instance/lib/index.db"
 rm -f "$instance"/lib/index.db-*
 echo 'this is no database, and that for more than a hundred bytes ...................................' \
     >"$instance/lib/index.db"
-exits "a damaged index" 1 'the file is damaged' mailmill list
+exits "a damaged index" 75 'the file is damaged' mailmill list
 cat >>"$instance/mailmill.conf" <<'ROUTES'
 frob = 1
 route "a@example.com" { handler "x" { run = {"/nonexistent/program"} } }

@@ -78,7 +78,10 @@ alive "the first one goes on"
 
 # ---- asleep --------------------------------------------------------------------------------------
 
-# Nothing to do, no system call: what strace sees is the one that each process waits in.
+# Nothing to do, no system call: what strace sees is the one that each process waits in. The last message's mark is made a
+# moment after its end.
+wait_for "SELECT sum(ended_ms IS NULL) = 0 FROM message" || fail "all messages are marked as ended"
+sleep 0.3
 if strace -o /dev/null true 2>/dev/null; then
     timeout -s INT 3 strace -f -o "$instance/strace" -p "$processor" -p "$(launcher_pid)" -p "$(mime_pid)" 2>/dev/null
     equal "idle, its three processes make no system call in three seconds" \

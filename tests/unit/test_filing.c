@@ -113,6 +113,82 @@ static void an_index_in_trouble_leaves_it(void **state)
     assert_int_equal(bed_number(bed, "SELECT ended_ms FROM message"), 3000);
 }
 
+/* ---- many at once ---- */
+
+static struct outbox outbox;
+static struct filing filing;
+
+static void note(struct bed *bed, unsigned number)
+{
+    (void)bed_put_message(bed, bed_id(number), "kept@example.com", NULL);
+    queue(bed, bed_id(number), "kept@example.com");
+    filing_note(&filing, bed_id(number), 2000);
+}
+
+static void open_filing(struct bed *bed)
+{
+    bed_ok(bed, outbox_open(&outbox, &bed->spool, &bed->index, &bed->err));
+    filing = (struct filing){.index = &bed->index, .spool = &bed->spool, .outbox = &outbox};
+    assert_int_equal(filing_next_ms(&filing), INT64_MAX);
+}
+
+static void marks_wait_for_company(void **state)
+{
+    struct bed *bed = *state;
+
+    open_filing(bed);
+    note(bed, 1);
+    note(bed, 2);
+    assert_true(bed_has_file(bed, "cur", "1KADPTED00000001:2,"));
+    assert_int_equal(filing_next_ms(&filing), 2000 + FILING_DELAY_MS);
+    filing_continue(&filing, 2000 + FILING_DELAY_MS - 1);
+    assert_int_equal(bed_number(bed, "SELECT count(*) FROM message WHERE ended_ms IS NOT NULL"), 0);
+    filing_continue(&filing, 2000 + FILING_DELAY_MS);
+    assert_int_equal(bed_number(bed, "SELECT count(*) FROM message WHERE ended_ms IS NOT NULL"), 2);
+    filing_committed(&filing);
+    assert_int_equal(filing_next_ms(&filing), INT64_MAX);
+    outbox_close(&outbox);
+}
+
+static void lost_marks_are_made_again(void **state)
+{
+    struct bed *bed = *state;
+
+    open_filing(bed);
+    bed_ok(bed, index_gather(&bed->index, &bed->err));
+    note(bed, 1);
+    bed_ok(bed, index_settle(&bed->index, &bed->err));
+    filing_hurry(&filing, 3000);
+    note(bed, 2);
+    (void)sqlite3_exec(bed->index.db, "ROLLBACK", NULL, NULL, NULL);
+    assert_int_equal(index_settle(&bed->index, &bed->err), -1);
+    filing_lost(&filing, 3000);
+    assert_int_equal(filing_next_ms(&filing), 3000 + FILING_PAUSE_MS);
+    filing_continue(&filing, 3000 + FILING_PAUSE_MS);
+    bed_ok(bed, index_settle(&bed->index, &bed->err));
+    filing_committed(&filing);
+    assert_int_equal(filing.count, 0);
+    assert_int_equal(bed_number(bed, "SELECT count(*) FROM message WHERE ended_ms IS NOT NULL"), 1);
+    outbox_close(&outbox);
+}
+
+/* The operator was quicker than the mark. */
+static void what_was_queued_again_has_not_ended(void **state)
+{
+    struct bed *bed = *state;
+    int queued;
+
+    open_filing(bed);
+    (void)bed_put_message(bed, bed_id(1), "a@example.com", NULL);
+    queue(bed, bed_id(1), "a@example.com");
+    end(bed, "a@example.com", "x", STATE_DONE);
+    filing_note(&filing, bed_id(1), 2000);
+    bed_ok(bed, ledger_replay(&bed->index, &bed->config, bed_id(1), NULL, 2001, &queued, &bed->err));
+    filing_hurry(&filing, 3000);
+    assert_int_equal(bed_number(bed, "SELECT count(*) FROM message WHERE ended_ms IS NOT NULL"), 0);
+    outbox_close(&outbox);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, bed_make, bed_remove)
 
 int main(void)
@@ -124,6 +200,9 @@ int main(void)
         TEST(a_file_that_is_gone_does_not_matter),
         TEST(the_rest_is_filed_at_the_next_start),
         TEST(an_index_in_trouble_leaves_it),
+        TEST(marks_wait_for_company),
+        TEST(lost_marks_are_made_again),
+        TEST(what_was_queued_again_has_not_ended),
     };
 
     return cmocka_run_group_tests_name("filing", tests, NULL, NULL);

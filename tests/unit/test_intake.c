@@ -13,6 +13,8 @@
 static struct message_helper helper;
 static int helper_end;
 static struct intake intake;
+static struct outbox outbox;
+static struct filing filing;
 static struct message_answer answer;
 
 static int open_intake(void **state)
@@ -27,13 +29,16 @@ static int open_intake(void **state)
         return -1;
     helper = (struct message_helper){.socket = ends[0], .pid = getpid()};
     helper_end = ends[1];
-    intake = (struct intake){.config = &bed->config, .index = &bed->index, .spool = &bed->spool, .helper = &helper};
-    return 0;
+    filing = (struct filing){.index = &bed->index, .spool = &bed->spool, .outbox = &outbox};
+    intake = (struct intake){
+        .config = &bed->config, .index = &bed->index, .spool = &bed->spool, .filing = &filing, .helper = &helper};
+    return outbox_open(&outbox, &bed->spool, &bed->index, &bed->err);
 }
 
 static int close_intake(void **state)
 {
     intake_forget(&intake);
+    outbox_close(&outbox);
     (void)close(helper.socket);
     (void)close(helper_end);
     return bed_remove(state);
@@ -65,6 +70,10 @@ static void say(enum message_answer_kind kind, uint64_t token, enum err_kind err
     snprintf(answer.headers.subject, sizeof answer.headers.subject, "parsed");
     helper.in_flight--;
     intake_answered(&intake, &answer, now_ms);
+    /* As at the end of a turn; each step was a transaction of its own. */
+    intake_committed(&intake, now_ms);
+    filing_hurry(&filing, now_ms);
+    filing_committed(&filing);
 }
 
 static void scan(struct bed *bed)

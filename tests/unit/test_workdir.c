@@ -304,6 +304,84 @@ static void no_descriptor_is_left(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, support_make_folder, support_remove_folder)
 
+/* ---- spare ones ---- */
+
+static void make_spare(const char *parent, struct workdir_spares *spares)
+{
+    char path[WORKDIR_SIZE];
+
+    make_workdir(parent, path);
+    assert_true(workdir_spare(spares, path));
+    assert_false(exists(path));
+    assert_int_equal(spares->count, 1);
+    assert_true(exists(spares->paths[0]));
+}
+
+static void a_spare_one_has_another_name(void **state)
+{
+    const char *parent = support_path(*state, "spares");
+    struct workdir_spares spares = {0};
+    char path[WORKDIR_SIZE];
+    struct stat status;
+
+    assert_int_equal(mkdir(parent, 0700), 0);
+    make_spare(parent, &spares);
+    assert_false(workdir_reuse(&spares, "/elsewhere", geteuid(), getegid(), path));
+    assert_false(workdir_reuse(&spares, parent, geteuid() + 1, getegid(), path));
+    assert_true(workdir_reuse(&spares, parent, geteuid(), getegid(), path));
+    assert_int_equal(spares.count, 0);
+    assert_non_null(strstr(path, "/mailmill-"));
+    assert_int_equal(lstat(path, &status), 0);
+    assert_int_equal(status.st_mode & 07777, 0700);
+    assert_false(workdir_reuse(&spares, parent, geteuid(), getegid(), path));
+    assert_true(workdir_spare(&spares, path));
+    workdir_drop_spares(&spares);
+    assert_int_equal(rmdir(parent), 0); /* nothing is left in it */
+}
+
+static void one_that_was_used_is_not_spared(void **state)
+{
+    const char *parent = support_path(*state, "used");
+    struct workdir_spares spares = {0};
+    char path[WORKDIR_SIZE];
+    char file[WORKDIR_SIZE + 8];
+
+    assert_int_equal(mkdir(parent, 0700), 0);
+    make_workdir(parent, path);
+    snprintf(file, sizeof file, "%s/file", path);
+    make_file(file);
+    assert_false(workdir_spare(&spares, path));
+    assert_int_equal(unlink(file), 0);
+    assert_int_equal(chmod(path, 0750), 0);
+    assert_false(workdir_spare(&spares, path));
+    assert_int_equal(rmdir(path), 0);
+    assert_int_equal(symlink("/", path), 0);
+    assert_false(workdir_spare(&spares, path));
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(parent), 0);
+}
+
+/* Its user can reach it in between. */
+static void a_spare_one_that_was_changed_is_removed(void **state)
+{
+    const char *parent = support_path(*state, "changed");
+    struct workdir_spares spares = {0};
+    char path[WORKDIR_SIZE];
+    char file[WORKDIR_SIZE + 8];
+
+    assert_int_equal(mkdir(parent, 0700), 0);
+    make_spare(parent, &spares);
+    snprintf(file, sizeof file, "%s/file", spares.paths[0]);
+    make_file(file);
+    assert_false(workdir_reuse(&spares, parent, geteuid(), getegid(), path));
+    assert_int_equal(spares.count, 0);
+    make_spare(parent, &spares);
+    assert_int_equal(rmdir(spares.paths[0]), 0);
+    assert_int_equal(symlink("/", spares.paths[0]), 0);
+    assert_false(workdir_reuse(&spares, parent, geteuid(), getegid(), path));
+    assert_int_equal(rmdir(parent), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -317,6 +395,9 @@ int main(void)
         TEST(other_file_systems_are_not_entered),
         TEST(a_link_in_a_folders_place_is_not_followed),
         TEST(no_descriptor_is_left),
+        TEST(a_spare_one_has_another_name),
+        TEST(one_that_was_used_is_not_spared),
+        TEST(a_spare_one_that_was_changed_is_removed),
     };
 
     return cmocka_run_group_tests_name("workdir", tests, NULL, NULL);
