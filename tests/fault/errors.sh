@@ -94,4 +94,16 @@ starts_again "with room for the index"
 nothing_lost "with room for the index"
 equal "what could not be written down is run once" "$(grep -cx unwritten "$seen/ran")" 1
 
+# Nor is a start that could not be written down: the program of a delivery that waits is not run.
+processor_stop
+mailmill reprocess "$(sql "SELECT id FROM message WHERE subject = 'unwritten'")" --handler note >/dev/null
+MAILMILL_FAULT=index-settle=ENOSPC processor_start || fail "the processor starts with a delivery that waits"
+: >"$instance/log"
+until_true grep -q 'nothing could be written down' "$instance/log"
+sleep 1
+equal "what can't be written down as started is not run" "$(grep -cx unwritten "$seen/ran")" 1
+processor_stop
+starts_again "with room for the index again"
+until_true sh -c "[ \"\$(grep -cx unwritten '$seen/ran')\" = 2 ]" || fail "it is run then"
+
 finish
