@@ -176,13 +176,18 @@ const char *charset_name(size_t row, bool *open)
     return charsets[row].name;
 }
 
-/* The name to use for `size` bytes at `name`. */
-static const char *usable(const char *name, size_t size)
+/* The name to use for `size` bytes at `name`, or NULL. */
+static const char *find_open(const char *name, size_t size)
 {
     for (size_t i = 0; i < CHARSET_COUNT; i++)
         if (is_open[i] && strlen(charsets[i].name) == size && strncasecmp(charsets[i].name, name, size) == 0)
             return known_as(&charsets[i]);
-    return no_charset;
+    return NULL;
+}
+
+const char *charset_usable(const char *name)
+{
+    return find_open(name, strlen(name));
 }
 
 char *charset_settle(const char *text)
@@ -197,10 +202,11 @@ char *charset_settle(const char *text)
      */
     while ((word = strstr(at, "=?")) != NULL) {
         size_t size = strcspn(word + 2, "?*");
+        const char *usable = find_open(word + 2, size);
 
         g_string_append_len(settled, at, word + 2 - at);
         if (word[2 + size] != '\0')
-            g_string_append(settled, usable(word + 2, size));
+            g_string_append(settled, usable == NULL ? no_charset : usable);
         else
             g_string_append_len(settled, word + 2, (gssize)size);
         at = word + 2 + size;

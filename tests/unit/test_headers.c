@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "processor/mime/charset.h"
+#include "processor/mime/field.h"
 #include "processor/mime/headers.h"
 #include "tests/unit/support.h"
 
@@ -209,7 +210,7 @@ static void what_is_no_header_ends_them(void **state)
 
 static void thousands_of_lines_are_read(void **state)
 {
-    static char storage[2 * HEADERS_SIZE_MAX];
+    static char storage[2 * FIELD_BLOCK_MAX];
     struct buf message = buf_over(storage, sizeof storage);
     const struct message_headers *headers;
 
@@ -228,13 +229,13 @@ static void thousands_of_lines_are_read(void **state)
 /* What lies beyond the cap is not read, and what lies before it is. */
 static void the_block_is_capped(void **state)
 {
-    static char storage[2 * HEADERS_SIZE_MAX];
+    static char storage[2 * FIELD_BLOCK_MAX];
     struct buf message = buf_over(storage, sizeof storage);
     const struct message_headers *headers;
 
     (void)state;
     buf_put_text(&message, TRACE "Subject: early\nX-Filler: ");
-    while (message.size < HEADERS_SIZE_MAX)
+    while (message.size < FIELD_BLOCK_MAX)
         buf_put_text(&message, "0123456789abcdef\n ");
     buf_put_text(&message, "\nFrom: late@example.org\n\n");
     headers = parse(buf_span(&message));
