@@ -11,6 +11,8 @@ const struct command commands[] = {
     {"show", "[--json] ID...", "Shows all about messages: envelope, headers, deliveries, attempts and their output",
      command_show},
     {"reprocess", "[--handler NAME] ID...", "Runs a message's handlers again, done ones included", command_reprocess},
+    {"parse", "[--json] [--attachments DIR] <FILE",
+     "Shows what a message on standard input is made of, decoded, and saves its attachments", command_parse},
     {"help", "[COMMAND]", "Shows the help of mailmill, or of one of its commands", command_help},
 };
 const size_t command_count = sizeof commands / sizeof commands[0];
