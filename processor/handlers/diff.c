@@ -46,6 +46,11 @@ static bool count_line(char sign, size_t *old, size_t *new)
     }
 }
 
+static bool is_sign(char byte)
+{
+    return byte == ' ' || byte == '+' || byte == '-' || byte == '\\';
+}
+
 /* Passes over a merge's hunk: its lines have a column for each parent, and are told by them alone. */
 static size_t pass_combined(struct span text, size_t at)
 {
@@ -54,7 +59,7 @@ static size_t pass_combined(struct span text, size_t at)
     for (; at < text.size; at = next) {
         struct span line = diff_line_at(text, at, &next);
 
-        if (line.size > 0 && memchr(" +-\\", line.data[0], 4) == NULL)
+        if (line.size > 0 && !is_sign(line.data[0]))
             break;
         if (line.size == 0 || diff_would_open(text, at))
             break;
@@ -80,7 +85,7 @@ static size_t pass_hunk(struct span text, size_t at)
         bool is_wrapped = size_before >= WRAPPED_SIZE_MIN && line.size > 0 && !diff_is_note(line);
 
         if (!count_line(sign, &old, &new) &&
-            (!is_wrapped || memchr(" +-", sign, 3) != NULL || diff_is_hunk(line) || diff_would_open(text, at)))
+            (!is_wrapped || is_sign(sign) || diff_is_hunk(line) || diff_would_open(text, at)))
             break;
         size_before = line.size;
     }
@@ -186,15 +191,22 @@ static void begin_body(struct diff_scan *scan)
     scan->has_body = true;
 }
 
-/* An empty line, and the same file's property changes. */
+/* An empty line, or two, and the same file's property changes. */
 static bool goes_on(struct diff_scan *scan, struct span line, size_t next)
 {
     struct diff_file other = {.path = ""};
     struct diff_scan ahead = {.text = scan->text, .at = next, .file = &other};
+    struct span opening;
     size_t behind;
 
-    if (line.size > 0 || !diff_opens_property(&ahead, diff_line_at(scan->text, next, &behind)) ||
-        strcmp(other.path, scan->file->path) != 0)
+    if (line.size > 0)
+        return false;
+    opening = diff_line_at(scan->text, ahead.at, &behind);
+    if (opening.size == 0) {
+        ahead.at = behind;
+        opening = diff_line_at(scan->text, ahead.at, &behind);
+    }
+    if (!diff_opens_property(&ahead, opening) || strcmp(other.path, scan->file->path) != 0)
         return false;
     begin_body(scan);
     scan->is_property = true;

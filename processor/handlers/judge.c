@@ -143,7 +143,7 @@ static char *encode_tags(const char *tags, bool is_before_word)
 /* Behind all white space, folds too, an encoded word stands. */
 static bool begins_with_word(struct span value)
 {
-    while (value.size > 0 && memchr(" \t\r\n", value.data[0], 4) != NULL)
+    while (value.size > 0 && g_ascii_isspace(value.data[0]))
         value = span_slice(value, 1, value.size);
     return value.size >= 2 && memcmp(value.data, "=?", 2) == 0;
 }

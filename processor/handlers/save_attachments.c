@@ -28,8 +28,9 @@ static const struct handler_exit exits[] = {
     {EX_OK, "done, whether there was something to save or not"},
     {EX_USAGE, "the arguments are wrong"},
     {EX_DATAERR, "the message can't be parsed"},
-    {EX_TEMPFAIL, "a file could not be written: the disk is full, or the like"},
-    {EX_CONFIG, "there is no such folder, or no right to write to it"},
+    {EX_IOERR, "the names could not be printed"},
+    {EX_TEMPFAIL, "a file could not be written: the disk is full, a right is missing, or the like"},
+    {EX_CONFIG, "there is no such folder"},
     {0, NULL},
 };
 
@@ -199,7 +200,9 @@ int main(int argc, char **argv)
     if (status != HANDLER_END)
         return status;
     if (deposit_open(&deposit, wish.folder, &err) != 0) {
-        handler_say(&handler, "%s; make it, or give its user the right", err.text);
+        if (err.kind != ERR_PERMANENT)
+            return handler_fail(&handler, &err);
+        handler_say(&handler, "%s; make it", err.text);
         return EX_CONFIG;
     }
     status = save_all(&wish, &deposit, &err) == 0 ? EX_OK : handler_fail(&handler, &err);

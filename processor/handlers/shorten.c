@@ -23,7 +23,7 @@ static size_t behind_lines(struct span text, size_t from, size_t to, size_t coun
     return from < to ? from : to;
 }
 
-/* The note in place of the bytes `from` to `to`; it ends as their last line does. */
+/* The note in place of the bytes from `from` to the end of the file's diff. */
 static void put_note(struct span text, const struct diff_file *file, size_t from, shorten_put *put, void *context,
                      struct shorten_sum *sum)
 {
@@ -32,7 +32,9 @@ static void put_note(struct span text, const struct diff_file *file, size_t from
     struct span left_out = span_slice(text, from, file->end);
     size_t lines = diff_count_lines(left_out);
     bool has_end = left_out.data[left_out.size - 1] == '\n';
-    bool has_cr = has_end && left_out.size > 1 && left_out.data[left_out.size - 2] == '\r';
+    size_t first = file->start + span_find(span_slice(text, file->start, file->end), '\n');
+    /* As the mail's own lines end; those of a file may have a CR that is part of it. */
+    bool has_cr = has_end && first > file->start && text.data[first - 1] == '\r';
 
     buf_printf(&note, "[%s: %zu %sline%s of diff" DIFF_NOTE_END "%s", file->path[0] == '\0' ? "a file" : file->path,
                lines, from == file->start ? "" : "more ", lines == 1 ? "" : "s",

@@ -261,9 +261,7 @@ int apart_take(int fd, int records, int contents, struct err *err)
     struct job job = {.records = records, .contents = contents, .options = decode_options(), .err = err};
     GMimeMessage *message = NULL;
 
-    if (take_headers(&job, fd) != 0)
-        job.status = -1;
-    else if ((message = tree_parse(fd, err)) == NULL)
+    if (take_headers(&job, fd) != 0 || (message = tree_parse(fd, err)) == NULL)
         job.status = -1;
     if (message != NULL) {
         if (!tree_walk(message, put_part, &job))

@@ -57,6 +57,8 @@ static const struct {
      "a@1:5-14"},
     {"Index: a\n" RULE "--- a\n+++ a\n" HUNK "\nProperty changes on: b\n" LOW "Added: p\n## -0,0 +1 ##\n+v\n",
      "a@1:5-8 b@10:12-14"},
+    {"Modified: a\n" RULE "--- a\n+++ a\n" HUNK "\n\nProperty changes on: a\n" LOW "Name: p\n   + v\n\n\nx\n",
+     "a@1:5-14"},
     {"diff --git a/x y b/x y\nindex 1..2 100644\n--- a/x y\n+++ b/x y\n" HUNK "-- \n2.39\n", "x y@1:5-8"},
     {"diff --git a/x b/y\nsimilarity index 100%\nrename from x\nrename to y\ndiff --git a/z b/z\nold mode 100644\n"
      "new mode 100755\n",
@@ -160,6 +162,8 @@ static void line_ends_stay(void **state)
     (void)state;
     assert_string_equal(shortened("--- p\r\n+++ p\r\n@@ -1 +1 @@\r\n-a\r\n+b\r\nx\r\n", "p", 0, &is_changed),
                         "[p: 5 lines of diff left out]\r\nx\r\n");
+    assert_string_equal(shortened("--- p\n+++ p\n@@ -1 +1 @@\n-a\r\n+b\r\nx\n", "p", 0, &is_changed),
+                        "[p: 5 lines of diff left out]\nx\n");
     assert_string_equal(shortened("--- p\n+++ p\n@@ -1 +1 @@\n-a\n+b", "p", 0, &is_changed),
                         "[p: 5 lines of diff left out]");
 }
