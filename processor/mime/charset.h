@@ -20,7 +20,10 @@ size_t charset_open_all(void);
 /* Closes them, and GMime. */
 void charset_close_all(void);
 
-/* The text with only such charset names in its encoded words as are open. To be freed with free(). */
+/*
+ * The text with only such charset names in its encoded words as are open, and without base 64, the padding of which
+ * GMime stumbles over. To be freed with free().
+ */
 char *charset_settle(const char *text);
 
 /* The name by which an open converter is known, or NULL: there is none for this charset. */

@@ -172,7 +172,8 @@ static int explain(int status, struct err *err)
     if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
         return err_set(err, ERR_TEMPORARY, "the message parser was killed");
     if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
-        return err_set(err, ERR_PERMANENT, "the message parser tried what its sandbox forbids (SIGSYS)");
+        return err_set(err, ERR_PERMANENT,
+                       "the message parser ran out of memory, or tried what its sandbox forbids (SIGSYS)");
     if (WIFSIGNALED(status))
         return err_set(err, ERR_PERMANENT, "the message parser died of SIG%s", sigabbrev_np(WTERMSIG(status)));
     return err_set(err, ERR_TEMPORARY, "the message parser gave up without an answer (exit %d)", WEXITSTATUS(status));
