@@ -194,7 +194,6 @@ static void put_leaf(struct job *job, const struct tree_node *node, struct parts
     GByteArray *bytes = NULL;
 
     record->encoding = text_or_none(g_mime_content_encoding_to_string(g_mime_part_get_content_encoding(part)));
-    record->name = text_or_none(g_mime_part_get_filename(part));
     if (node->is_enclosed) {
         record->role = PARTS_ENCLOSED;
         return;
@@ -225,7 +224,6 @@ static void put_message(struct job *job, const struct tree_node *node, struct pa
     if (message != NULL)
         (void)g_mime_object_write_to_stream(GMIME_OBJECT(message), NULL, stream);
     g_object_unref(stream);
-    record->name = text_or_none(g_mime_object_get_content_disposition_parameter(node->object, "filename"));
     record->contents.size = bytes->len;
     put_bytes(job, bytes);
     g_byte_array_unref(bytes);
@@ -236,9 +234,11 @@ static void put_part(void *context, const struct tree_node *node)
     struct job *job = context;
     GMimeContentType *content_type = g_mime_object_get_content_type(node->object);
     char *type = content_type == NULL ? NULL : g_mime_content_type_get_mime_type(content_type);
+    char *name = content_file_name(node->object);
     struct parts_record record = {.type = PARTS_PART, .number = node->number, .depth = node->depth};
     uint64_t offset = job->offset;
 
+    record.name = text_or_none(name);
     record.content_type = text_or_none(type);
     record.charset = span_text(content_parameter(node->object, "charset"));
     record.disposition = text_or_none(g_mime_object_get_disposition(node->object));
@@ -253,6 +253,7 @@ static void put_part(void *context, const struct tree_node *node)
             put_message(job, node, &record);
     }
     put_record(job, &record, offset);
+    g_free(name);
     g_free(type);
 }
 

@@ -4,6 +4,7 @@
 
 #include "common/buf.h"
 #include "processor/mime/charset.h"
+#include "processor/mime/decode.h"
 
 bool content_is(GMimeObject *object, const char *type, const char *subtype)
 {
@@ -20,14 +21,56 @@ const char *content_parameter(GMimeObject *object, const char *name)
     return value == NULL ? "" : value;
 }
 
+static char *file_name_in(const char *value, bool is_disposition)
+{
+    char *prepared = decode_prepare(span_text(value));
+    GMimeParserOptions *options = decode_options();
+    GMimeContentDisposition *disposition = NULL;
+    GMimeContentType *type = NULL;
+    char *name;
+
+    if (is_disposition) {
+        disposition = g_mime_content_disposition_parse(options, prepared);
+        name = g_strdup(g_mime_content_disposition_get_parameter(disposition, "filename"));
+        g_object_unref(disposition);
+    } else {
+        type = g_mime_content_type_parse(options, prepared);
+        name = g_strdup(g_mime_content_type_get_parameter(type, "name"));
+        g_object_unref(type);
+    }
+    g_mime_parser_options_free(options);
+    g_free(prepared);
+    return name;
+}
+
+/* Out of the headers as they were written: what GMime made of them when it read the message may lack a part. */
+char *content_file_name(GMimeObject *object)
+{
+    static const char *const headers[] = {"Content-Disposition", "Content-Type"};
+    char *name = NULL;
+
+    for (size_t i = 0; i < 2 && name == NULL; i++) {
+        GMimeHeader *header = g_mime_header_list_get_header(g_mime_object_get_header_list(object), headers[i]);
+        const char *value = header == NULL ? NULL : g_mime_header_get_raw_value(header);
+
+        if (value != NULL)
+            name = file_name_in(value, i == 0);
+        if (name != NULL && name[0] == '\0') {
+            g_free(name);
+            name = NULL;
+        }
+    }
+    return name;
+}
+
 bool content_is_file(GMimePart *part)
 {
     const char *disposition = g_mime_object_get_disposition(GMIME_OBJECT(part));
-    const char *name = g_mime_part_get_filename(part);
+    char *name = content_file_name(GMIME_OBJECT(part));
+    bool has_name = name != NULL;
 
-    if (disposition != NULL && g_ascii_strcasecmp(disposition, "attachment") == 0)
-        return true;
-    return name != NULL && name[0] != '\0';
+    g_free(name);
+    return has_name || (disposition != NULL && g_ascii_strcasecmp(disposition, "attachment") == 0);
 }
 
 bool content_is_attachment(GMimePart *part)

@@ -16,6 +16,8 @@
 bool content_is(GMimeObject *object, const char *type, const char *subtype);
 /* Of the Content-Type, "" where there is none. Borrowed. */
 const char *content_parameter(GMimeObject *object, const char *name);
+/* The name that was proposed for it as a file, or NULL; to be freed with g_free(). */
+char *content_file_name(GMimeObject *object);
 /* Marked as an attachment, or with the name of a file. */
 bool content_is_file(GMimePart *part);
 /* The same, or no text: not there to be read in place. */

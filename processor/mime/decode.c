@@ -109,14 +109,21 @@ char *decode_value(GMimeParserOptions *options, enum decode_reading reading, str
     return decoded == NULL ? g_strdup("") : decoded;
 }
 
-InternetAddressList *decode_list(GMimeParserOptions *options, struct span value)
+char *decode_prepare(struct span value)
 {
     char *text = unfold(value);
     char *settled = charset_settle(text);
-    InternetAddressList *list = internet_address_list_parse(options, settled);
 
-    g_free(settled);
     g_free(text);
+    return settled;
+}
+
+InternetAddressList *decode_list(GMimeParserOptions *options, struct span value)
+{
+    char *prepared = decode_prepare(value);
+    InternetAddressList *list = internet_address_list_parse(options, prepared);
+
+    g_free(prepared);
     return list;
 }
 

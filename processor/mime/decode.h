@@ -24,6 +24,9 @@ enum decode_reading {
 /* How the value of a header of this name is best read. */
 enum decode_reading decode_reading_of(struct span name);
 
+/* The value unfolded and settled (processor/mime/charset.h), for GMime to parse. To be freed with g_free(). */
+char *decode_prepare(struct span value);
+
 /* With the charsets that bytes without one are tried in. */
 GMimeParserOptions *decode_options(void);
 

@@ -57,6 +57,8 @@ saved_as 'a_.txt' "filename*=utf-8''a%FF.txt"
 saved_as "${long:0:82}.txt" "filename*=utf-8''$(printf '%%C3%%BC%.0s' {1..150}).txt"
 saved_as 'x.tar.gz' 'filename="x.tar.gz "'
 saved_as 'Grüße.txt' 'filename="=?iso-8859-1?q?Gr=FC=DFe.txt?="'
+saved_as 'Grüße aus.txt' 'filename="=?UTF-8?B?R3LDvMOfZSA=?= =?UTF-8?B?YXVzLnR4dA==?="'
+saved_as 'a b.txt' $'filename*0="a "; filename*1=b.txt'
 saved_as 'odd.txt' "filename*=ebcdic-cp-xx''odd.txt"
 find "$store" -mindepth 1 -delete
 for i in 1 2 3; do
