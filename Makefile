@@ -53,14 +53,26 @@ COMPILE = $(CC) -std=c17 $(DEFINES) -I. -I$(BUILD)/gen $(PKG_CFLAGS) $(WARNINGS)
 PIE = -pie
 LINK = $(CC) $(VARIANT_FLAGS) $(PIE) -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
 
+# ---- handlers ------------------------------------------------------------------------------------
+# In processor/handlers/: a file without a suffix is a script, and goes as it is. Those in C are named here; the main
+# of `strip-diff` is in strip_diff.c, and what several share, or tests want to see, in the other files of the room.
+
+c_handlers = strip-diff list-filter save-attachments
+script_handlers = $(notdir $(filter-out %.c %.h,$(wildcard processor/handlers/*)))
+handlers = $(script_handlers) $(c_handlers)
+handler_main = processor/handlers/$(subst -,_,$(1)).c
+handler_mains = $(foreach handler,$(c_handlers),$(call handler_main,$(handler)))
+handler_files = $(addprefix $(BUILD)/handlers/,$(handlers))
+
 # ---- rooms ---------------------------------------------------------------------------------------
 # Each room is a folder of sources and becomes one library, main.c left out. A room may stand on those named here.
 
-rooms = common receiver receiver/starttls processor processor/command processor/mime
+rooms = common receiver receiver/starttls processor processor/command processor/mime processor/handlers
 library = $(BUILD)/lib$(notdir $(1)).a
-sources = $(filter-out %/main.c,$(wildcard $(1)/*.c))
+sources = $(filter-out %/main.c $(handler_mains),$(wildcard $(1)/*.c))
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(call sources,$(1)))
-stands_on = $(if $(filter common,$(1)),,$(if $(findstring /,$(1)),$(firstword $(subst /, ,$(1)))) common)
+stands_on = $(if $(filter common,$(1)),,$(if $(filter processor/handlers,$(1)),processor/mime) \
+	$(if $(findstring /,$(1)),$(firstword $(subst /, ,$(1)))) common)
 
 # The programs, each after the room that its main.c stands in; those whose main.c is there.
 room_of = $(firstword $(subst :, ,$(1)))
@@ -71,8 +83,6 @@ all_programs = receiver:mailmill-receiver receiver/starttls:mailmill-tls \
 programs = $(foreach pair,$(all_programs),$(if $(wildcard $(call room_of,$(pair))/main.c),$(pair)))
 program_files = $(foreach pair,$(programs),$(BUILD)/$(call name_of,$(pair)))
 libraries = $(foreach room,$(rooms),$(call library,$(room)))
-handlers = $(notdir $(wildcard processor/handlers/*))
-handler_files = $(addprefix $(BUILD)/handlers/,$(handlers))
 generated = $(BUILD)/gen/statements.h $(BUILD)/gen/schema.c
 
 .PHONY: all
@@ -136,8 +146,8 @@ $(BUILD)/obj/receiver/session_sandbox.o: $(BUILD)/gen/session_filter.h
 
 # ---- objects, libraries, programs ----------------------------------------------------------------
 
-# GMime is for one room only.
-$(BUILD)/obj/processor/mime/%.o: room_cflags = $(GMIME_CFLAGS)
+# GMime is for these rooms only.
+$(BUILD)/obj/processor/mime/%.o $(BUILD)/obj/processor/handlers/%.o: room_cflags = $(GMIME_CFLAGS)
 $(BUILD)/obj/tests/%.o: room_cflags = -DMAILMILL_SOURCE_DIR='"$(CURDIR)"' \
 	-DMAILMILL_BUILD_DIR='"$(if $(filter /%,$(BUILD)),,$(CURDIR)/)$(BUILD)"'
 
@@ -185,7 +195,16 @@ $(BUILD)/$(2): $(BUILD)/obj/$(1)/main.o $(foreach room,$(1) $(call stands_on,$(1
 endef
 $(foreach pair,$(programs),$(eval $(call program_rules,$(call room_of,$(pair)),$(call name_of,$(pair)))))
 
-$(BUILD)/handlers/%: processor/handlers/%
+handler_libraries = $(foreach room,processor/handlers $(call stands_on,processor/handlers),$(call library,$(room)))
+define handler_rules
+$(BUILD)/handlers/$(1): $(patsubst %.c,$(BUILD)/obj/%.o,$(call handler_main,$(1))) $(handler_libraries)
+	@mkdir -p $$(@D)
+	$(call say,LINK,$$@)
+	$(Q)$$(LINK) -o $$@ $$^ $$(GMIME_LIBS) $$(PKG_LIBS)
+endef
+$(foreach handler,$(c_handlers),$(eval $(call handler_rules,$(handler))))
+
+$(addprefix $(BUILD)/handlers/,$(script_handlers)): $(BUILD)/handlers/%: processor/handlers/%
 	@mkdir -p $(@D)
 	$(Q)install -m 755 $< $@
 
@@ -197,10 +216,11 @@ unit_helpers = $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out tests/unit/test_%,$(
 fuzz_targets = $(patsubst tests/fuzz/%.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 includes = $(if $(shell grep -l '^#include "$(2)/[a-z_]*\.h"' $(1)),$(2))
-rooms_highest_first = processor/mime processor/command receiver/starttls processor receiver
+rooms_highest_first = processor/handlers processor/mime processor/command receiver/starttls processor receiver
 rooms_of = $(strip $(foreach room,$(rooms_highest_first),$(call includes,$(1),$(room))))
 with_ground = $(1) $(call stands_on,$(firstword $(1)))
-libraries_for = $(foreach room,$(call with_ground,$(call rooms_of,$(1))),$(call library,$(room)))
+once = $(if $(1),$(call once,$(filter-out $(lastword $(1)),$(1))) $(lastword $(1)))
+libraries_for = $(foreach room,$(call once,$(call with_ground,$(call rooms_of,$(1)))),$(call library,$(room)))
 test_libs = $(if $(filter %/libmime.a,$^),$(GMIME_LIBS)) $(if $(filter %/libstarttls.a,$^),$(TLS_LIBS)) \
 	$(PKG_LIBS)
 
@@ -209,7 +229,8 @@ test_objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/unit/*.c tests/f
 .PHONY: unit fuzzers objects test-objects
 unit: $(unit_tests)
 fuzzers: $(fuzz_targets)
-objects: $(libraries) $(foreach pair,$(programs),$(BUILD)/obj/$(call room_of,$(pair))/main.o)
+objects: $(libraries) $(foreach pair,$(programs),$(BUILD)/obj/$(call room_of,$(pair))/main.o) \
+	$(patsubst %.c,$(BUILD)/obj/%.o,$(handler_mains))
 test-objects: $(test_objects)
 
 .SECONDEXPANSION:

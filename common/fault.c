@@ -10,7 +10,8 @@
 static const struct {
     const char *name;
     int number;
-} errors[] = {{"ENOSPC", ENOSPC}, {"EIO", EIO}, {"EMFILE", EMFILE}, {"EDQUOT", EDQUOT}, {"EACCES", EACCES}};
+} errors[] = {{"ENOSPC", ENOSPC}, {"EIO", EIO},       {"EMFILE", EMFILE},
+              {"EDQUOT", EDQUOT}, {"EACCES", EACCES}, {"EOPNOTSUPP", EOPNOTSUPP}};
 
 /* What the environment asks for at this point: the text behind the name, or NULL when it names another point. */
 static const char *asked(const char *name)

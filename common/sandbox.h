@@ -32,12 +32,13 @@ struct sandbox_folder {
     enum sandbox_folder_rights rights;
 };
 
-/* A system call that is allowed, with at most one argument held to a value. */
+/* A system call that is allowed, with at most one argument held to a value; or one that fails and does no more. */
 struct sandbox_call {
     const char *name;
     bool compare;
     unsigned argument; /* counted from 0 */
     uint64_t value;
+    int refused; /* the errno that it fails with, for libraries that can do without; 0: it is made */
 };
 
 struct sandbox_profile {

@@ -49,11 +49,13 @@ static int add_call(scmp_filter_ctx context, const struct sandbox_call *call, st
 {
     int number = seccomp_syscall_resolve_name(call->name);
     struct scmp_arg_cmp compare = {.arg = call->argument, .op = SCMP_CMP_EQ, .datum_a = call->value};
+    uint32_t action;
     int status;
 
     if (number == __NR_SCMP_ERROR)
         return err_set(err, ERR_BUG, "unknown system call %s in a sandbox profile", call->name);
-    status = seccomp_rule_add_array(context, SCMP_ACT_ALLOW, number, call->compare ? 1 : 0, &compare);
+    action = call->refused == 0 ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO((uint16_t)call->refused);
+    status = seccomp_rule_add_array(context, action, number, call->compare ? 1 : 0, &compare);
     return status == 0 ? 0 : err_set(err, ERR_BUG, "seccomp rule for %s: error %d", call->name, -status);
 }
 

@@ -211,6 +211,18 @@ int message_ask_compose(struct message_helper *helper, uint64_t token, const str
     return ask(helper, &frame, fds, 2, err);
 }
 
+int message_ask_parts(struct message_helper *helper, uint64_t token, int fd, int records, int contents,
+                      struct err *err)
+{
+    char storage[64];
+    struct buf frame = buf_over(storage, sizeof storage);
+    const int fds[] = {fd, records, contents};
+
+    frame_start(&frame, MESSAGE_FRAME_PARTS);
+    frame_put_number(&frame, token);
+    return ask(helper, &frame, fds, 3, err);
+}
+
 /* What a worker wrote is not believed further than it is understood. */
 static void take_failure(struct frame_reader *reader, struct err *failure)
 {

@@ -75,7 +75,7 @@ struct message_helper {
 
 enum message_answer_kind {
     MESSAGE_PARSED,   /* `headers` is filled */
-    MESSAGE_COMPOSED, /* the whole reply stands in the output file */
+    MESSAGE_COMPOSED, /* what was asked for stands in the output files, whole */
     MESSAGE_FAILED,   /* `err` says why; what an output file holds then is rubbish */
 };
 
@@ -113,6 +113,13 @@ __attribute__((warn_unused_result)) int message_ask_compose(struct message_helpe
                                                             const struct message_reply *reply, int body, int output,
                                                             struct err *err);
 
+/*
+ * Asks for all that the message file `fd` holds: records (processor/parts.h) and the decoded contents that they tell
+ * of, written to two empty files. All three stay the caller's, and `fd` loses its position.
+ */
+__attribute__((warn_unused_result)) int message_ask_parts(struct message_helper *helper, uint64_t token, int fd,
+                                                          int records, int contents, struct err *err);
+
 /* 1: an answer; 0: none there now; -1: the helper is gone or talks nonsense. */
 __attribute__((warn_unused_result)) int message_receive(struct message_helper *helper, struct message_answer *answer,
                                                         struct err *err);
@@ -122,6 +129,7 @@ __attribute__((warn_unused_result)) int message_receive(struct message_helper *h
 enum message_frame {
     MESSAGE_FRAME_PARSE = 1, /* token; a descriptor: the message */
     MESSAGE_FRAME_COMPOSE,   /* token, the texts of struct message_reply; two descriptors: body, output */
+    MESSAGE_FRAME_PARTS,     /* token; three descriptors: message, records, contents */
     MESSAGE_FRAME_HEADERS,   /* token, the texts of struct message_headers */
     MESSAGE_FRAME_DONE,      /* token */
     MESSAGE_FRAME_FAILED,    /* token, the kind of error, its text */

@@ -15,11 +15,15 @@ run_make() {
 files() { (cd "$place" && find . -type f -printf '%m %P\n' | sort -k 2); }
 
 output=$(run_make install) || report "make install" "$output"
+report "every script of the room is a handler, and so are those in C" "$(comm -3 <(ls "$build/handlers") <({
+    find processor/handlers -type f ! -name '*.[ch]' -printf '%f\n'
+    sed -n 's/^c_handlers = //p' Makefile | tr ' ' '\n'
+} | sort))"
 report "make install puts everything in its place" "$(diff <(files) - <<EOT
 644 etc/mailmill/mailmill.conf
 644 etc/xinetd.d/mailmill
 755 usr/bin/mailmill
-$(for handler in processor/handlers/*; do echo "755 usr/lib/mailmill/handlers/${handler##*/}"; done)
+$(for handler in "$build"/handlers/*; do echo "755 usr/lib/mailmill/handlers/${handler##*/}"; done)
 755 usr/lib/mailmill/mailmill-mime
 755 usr/lib/mailmill/mailmill-tls
 644 usr/lib/systemd/system/mailmill-processor.service

@@ -10,16 +10,20 @@ loads() { ldd "$build/$1" 2>&1 | grep -E "$2"; }
 # Those that a program names itself.
 needs() { readelf -d "$build/$1" | sed -n 's/.*NEEDED.*\[\(.*\)\]/\1/p'; }
 
-for program in mailmill-receiver mailmill-processor mailmill mailmill-mime mailmill-tls; do
+# A handler is either a script or a program of its own that parses MIME.
+mapfile -t handlers < <(cd "$build" && grep -lF "$(printf '\177ELF')" handlers/*)
+report "there are handlers in C" "$([ ${#handlers[@]} -gt 0 ] || echo "none in $build/handlers")"
+
+for program in mailmill-receiver mailmill-processor mailmill mailmill-mime mailmill-tls "${handlers[@]}"; do
     [ -e "$build/$program" ] || { report "$program is there" "$build/$program is missing"; continue; }
-    [ $program = mailmill-mime ] || report "$program loads no GLib" "$(loads $program 'libg(lib|object|io|mime)-')"
-    [ $program = mailmill-tls ] || report "$program loads no TLS library" "$(loads $program 'lib(tls|ssl|crypto)\.')"
+    [[ $program =~ ^(mailmill-mime|handlers/.*)$ ]] || report "$program loads no GLib" "$(loads "$program" 'libg(lib|object|io|mime)-')"
+    [ "$program" = mailmill-tls ] || report "$program loads no TLS library" "$(loads "$program" 'lib(tls|ssl|crypto)\.')"
     case $program in
-    mailmill-mime) allowed='lib(c|seccomp|gmime-3\.0|glib-2\.0|gobject-2\.0|gio-2\.0)|ld-linux.*' ;;
+    mailmill-mime | handlers/*) allowed='lib(c|seccomp|gmime-3\.0|glib-2\.0|gobject-2\.0|gio-2\.0)|ld-linux.*' ;;
     mailmill-tls) allowed='lib(c|seccomp|tls|crypto)|ld-linux.*' ;;
     *) allowed='lib(c|sqlite3|confuse|seccomp)|ld-linux.*' ;;
     esac
-    report "$program names only the libraries it should" "$(needs $program | grep -vE "^($allowed)\.so")"
+    report "$program names only the libraries it should" "$(needs "$program" | grep -vE "^($allowed)\.so")"
     report "$program is position-independent, with its relocations read-only at once and no executable stack" \
         "$(readelf -h "$build/$program" | grep -q 'DYN' || echo "not PIE"
         readelf -lW "$build/$program" | grep -q GNU_RELRO || echo "no RELRO"

@@ -12,6 +12,7 @@ const struct command_exit command_exits[] = {
     {COMMAND_OK, "done"},
     {COMMAND_NOTHING, "nothing was found, or what was asked for was refused"},
     {COMMAND_USAGE, "the command line is wrong"},
+    {COMMAND_DATA, "the input is no message, or can't be parsed"},
     {COMMAND_BUG, "a bug in mailmill"},
     {COMMAND_OUTPUT, "the output could not be written"},
     {COMMAND_LATER, "not now: a lock, the disk, memory; trying again may help"},

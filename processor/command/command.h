@@ -31,6 +31,7 @@ enum {
     COMMAND_OK = EX_OK,
     COMMAND_NOTHING = 1,           /* nothing found, or refused */
     COMMAND_USAGE = EX_USAGE,      /* 64 */
+    COMMAND_DATA = EX_DATAERR,     /* 65 */
     COMMAND_BUG = EX_SOFTWARE,     /* 70 */
     COMMAND_OUTPUT = EX_IOERR,     /* 74 */
     COMMAND_LATER = EX_TEMPFAIL,   /* 75 */

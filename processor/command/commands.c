@@ -13,6 +13,8 @@ const struct command commands[] = {
     {"reprocess", "[--handler NAME] ID...", "Runs a message's handlers again, done ones included", command_reprocess},
     {"reindex", "", "Makes the index anew from the spool, as after damage, and keeps the old one beside it",
      command_reindex},
+    {"parse", "[--json] [--attachments DIR] <FILE",
+     "Shows what a message on standard input is made of, decoded, and saves its attachments", command_parse},
     {"help", "[COMMAND]", "Shows the help of mailmill, or of one of its commands", command_help},
 };
 const size_t command_count = sizeof commands / sizeof commands[0];

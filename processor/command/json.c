@@ -5,11 +5,10 @@
 #include "common/clock.h"
 #include "processor/command/text.h"
 
-static void write_string(FILE *out, struct span text)
+static void write_characters(FILE *out, struct span text)
 {
     struct text_character character;
 
-    (void)fputc('"', out);
     for (; text.size > 0; text = span_slice(text, character.size, text.size)) {
         character = text_decode(text);
         if (!character.is_valid)
@@ -23,6 +22,12 @@ static void write_string(FILE *out, struct span text)
         else
             (void)fwrite(text.data, 1, character.size, out);
     }
+}
+
+static void write_string(FILE *out, struct span text)
+{
+    (void)fputc('"', out);
+    write_characters(out, text);
     (void)fputc('"', out);
 }
 
@@ -68,6 +73,22 @@ void json_text(struct json *json, const char *name, struct span text)
 {
     begin_value(json, name);
     write_string(json->out, text);
+}
+
+void json_open_text(struct json *json, const char *name)
+{
+    begin_value(json, name);
+    (void)fputc('"', json->out);
+}
+
+void json_add_text(struct json *json, struct span text)
+{
+    write_characters(json->out, text);
+}
+
+void json_close_text(struct json *json)
+{
+    (void)fputc('"', json->out);
 }
 
 void json_number(struct json *json, const char *name, int64_t number)

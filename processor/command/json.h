@@ -37,6 +37,10 @@ void json_open(struct json *json, const char *name, char bracket);
 void json_close(struct json *json); /* the last one also ends the line */
 
 void json_text(struct json *json, const char *name, struct span text);
+/* A text of several pieces, each of whole characters. */
+void json_open_text(struct json *json, const char *name);
+void json_add_text(struct json *json, struct span text);
+void json_close_text(struct json *json);
 void json_number(struct json *json, const char *name, int64_t number);
 void json_bool(struct json *json, const char *name, bool value);
 void json_null(struct json *json, const char *name);

@@ -176,13 +176,51 @@ const char *charset_name(size_t row, bool *open)
     return charsets[row].name;
 }
 
-/* The name to use for `size` bytes at `name`. */
-static const char *usable(const char *name, size_t size)
+/* The name to use for `size` bytes at `name`, or NULL. */
+static const char *find_open(const char *name, size_t size)
 {
     for (size_t i = 0; i < CHARSET_COUNT; i++)
         if (is_open[i] && strlen(charsets[i].name) == size && strncasecmp(charsets[i].name, name, size) == 0)
             return known_as(&charsets[i]);
-    return no_charset;
+    return NULL;
+}
+
+const char *charset_usable(const char *name)
+{
+    return find_open(name, strlen(name));
+}
+
+/*
+ * GMime puts the texts of words with the same charset and encoding together before it decodes them (a character may
+ * stand in two of them), and in base 64 loses all that is behind the first padding. So such texts are given in the
+ * other encoding, which has none. `rest` is what stands behind the charset's name; gives the bytes of it that were
+ * taken.
+ */
+static size_t put_without_base64(GString *settled, const char *rest)
+{
+    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    size_t language = strcspn(rest, "?");
+    const char *text = rest + language + 3;
+    size_t size, padding;
+    guchar *bytes;
+    gsize count;
+    char *word;
+
+    if (strncasecmp(rest + language, "?B?", 3) != 0)
+        return 0;
+    size = strspn(text, alphabet);
+    padding = strspn(text + size, "=");
+    if (padding > 2 || strncmp(text + size + padding, "?=", 2) != 0)
+        return 0;
+    word = g_strndup(text, size + padding);
+    bytes = g_base64_decode(word, &count);
+    g_string_append_len(settled, rest, (gssize)language);
+    g_string_append(settled, "?Q?");
+    for (gsize i = 0; i < count; i++)
+        g_string_append_printf(settled, "=%02X", bytes[i]);
+    g_free(bytes);
+    g_free(word);
+    return language + 3 + size + padding;
 }
 
 char *charset_settle(const char *text)
@@ -193,17 +231,22 @@ char *charset_settle(const char *text)
 
     /*
      * Every "=?" is taken for the beginning of an encoded word, wherever it stands: GMime is lenient about what may
-     * be before it. The name ends where its language (RFC 2231, section 5) or the encoding begins.
+     * be before it. Only "=?=" is the end of one, with padding. The name ends where its language
+     * (RFC 2231, section 5) or the encoding begins.
      */
     while ((word = strstr(at, "=?")) != NULL) {
         size_t size = strcspn(word + 2, "?*");
+        const char *usable = find_open(word + 2, size);
 
         g_string_append_len(settled, at, word + 2 - at);
-        if (word[2 + size] != '\0')
-            g_string_append(settled, usable(word + 2, size));
+        if (word[2] == '=')
+            size = 0;
+        else if (word[2 + size] != '\0')
+            g_string_append(settled, usable == NULL ? no_charset : usable);
         else
             g_string_append_len(settled, word + 2, (gssize)size);
         at = word + 2 + size;
+        at += put_without_base64(settled, at);
     }
     g_string_append(settled, at);
     return g_string_free(settled, FALSE);

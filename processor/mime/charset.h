@@ -20,8 +20,14 @@ size_t charset_open_all(void);
 /* Closes them, and GMime. */
 void charset_close_all(void);
 
-/* The text with only such charset names in its encoded words as are open. To be freed with free(). */
+/*
+ * The text with only such charset names in its encoded words as are open, and without base 64, the padding of which
+ * GMime stumbles over. To be freed with free().
+ */
 char *charset_settle(const char *text);
+
+/* The name by which an open converter is known, or NULL: there is none for this charset. */
+const char *charset_usable(const char *name);
 
 /* The rows of the table, for tests: a name as mail has it, and whether it is open. NULL behind the last. */
 const char *charset_name(size_t row, bool *is_open);

@@ -10,8 +10,6 @@
 #include "common/err.h"
 #include "processor/message.h"
 
-enum { HEADERS_SIZE_MAX = 1024 * 1024 }; /* of the block; headers beyond it are not looked at */
-
 /*
  * Reads from the beginning of the file `fd`, wherever its position is, and leaves that alone: a handler may share it.
  * What can't be decoded is replaced, so that only reading and memory can fail (temporary).

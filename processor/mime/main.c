@@ -10,6 +10,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "processor/mime/apart.h"
 #include "processor/mime/charset.h"
 #include "processor/mime/compose.h"
 #include "processor/mime/headers.h"
@@ -60,12 +61,24 @@ static void compose(void *context, struct buf *answer)
     frame_start(answer, MESSAGE_FRAME_DONE);
 }
 
+static void take_apart(void *context, struct buf *answer)
+{
+    const struct request *request = context;
+    struct err err = {0};
+
+    if (apart_take(request->fds[0], request->fds[1], request->fds[2], &err) != 0)
+        put_failure(answer, &err);
+    else
+        frame_start(answer, MESSAGE_FRAME_DONE);
+}
+
 static const struct {
     worker_job *job;
     size_t fd_count;
 } jobs[] = {
     [MESSAGE_FRAME_PARSE] = {parse, 1},
     [MESSAGE_FRAME_COMPOSE] = {compose, 2},
+    [MESSAGE_FRAME_PARTS] = {take_apart, 3},
 };
 
 /* ---- the parent ---- */

@@ -11,10 +11,13 @@ if ! grep -q MAILMILL_FAULT "$programs/mailmill-processor"; then
     finish
 fi
 
-# points MACRO: the names that the sources pass to FAULT_POINT or FAULT_ERRNO.
+# points MACRO [FILE...]: the names that the sources pass to FAULT_POINT or FAULT_ERRNO; without a file all but those of
+# deposit.c, which deposit.sh is about.
 points() {
-    grep -rhoE "$1\(\"[a-z-]+\"\)" "$top"/common/*.c "$top"/receiver/*.c "$top"/processor/*.c "$top"/processor/*/*.c |
-        sed -E 's/.*"(.*)".*/\1/' | sort -u
+    local macro=$1
+    shift
+    [ $# -gt 0 ] || set -- "$top"/common/*.c "$top"/receiver/*.c "$top"/processor/*.c "$top"/processor/*/*.c
+    grep -hoE "$macro\(\"[a-z-]+\"\)" "$@" --exclude="${2:+deposit.c}" | sed -E 's/.*"(.*)".*/\1/' | sort -u
 }
 
 # A new instance: a chain of a filter and a program, an answer, and mail that is only kept. The programs see to it that

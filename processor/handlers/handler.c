@@ -1,0 +1,221 @@
+#include "processor/handlers/handler.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <getopt.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "processor/mime/charset.h"
+
+enum { HELP_COLUMN = 24, CHUNK_SIZE = 64 * 1024 };
+
+/* ---- options ---- */
+
+struct handler_call handler_start(const struct handler *handler, int argc, char **argv)
+{
+    assert(handler->option_count <= HANDLER_OPTIONS_MAX);
+    opterr = 0;
+    optind = 0; /* glibc: begin anew */
+    return (struct handler_call){.handler = handler, .argc = argc, .argv = argv};
+}
+
+static void print_option(const struct handler_option *option)
+{
+    char names[64];
+    const char *rest = option->help, *end;
+
+    snprintf(names, sizeof names, "--%s%s%s", option->name, option->argument != NULL ? " " : "",
+             option->argument != NULL ? option->argument : "");
+    printf("  %-*s ", HELP_COLUMN, names);
+    for (; (end = strchr(rest, '\n')) != NULL; rest = end + 1)
+        printf("%.*s\n   %*s", (int)(end - rest), rest, HELP_COLUMN, "");
+    printf("%s\n", rest);
+}
+
+static int print_help(const struct handler *handler)
+{
+    static const struct handler_option help = {"help", NULL, "show this text"};
+
+    printf("usage: %s %s\n\n%s\n", handler->name, handler->usage, handler->summary);
+    for (size_t i = 0; i < handler->option_count; i++)
+        print_option(&handler->options[i]);
+    print_option(&help);
+    printf("\nExit codes:\n");
+    for (const struct handler_exit *row = handler->exits; row->meaning != NULL; row++)
+        printf("  %2d  %s\n", row->code, row->meaning);
+    printf("\nExample:\n%s", handler->example);
+    return fflush(stdout) == 0 ? EX_OK : EX_IOERR;
+}
+
+int handler_next(struct handler_call *call)
+{
+    const struct handler *handler = call->handler;
+    struct option rows[HANDLER_OPTIONS_MAX + 2] = {{0}};
+    int row = -1, found;
+
+    for (size_t i = 0; i < handler->option_count; i++)
+        rows[i] = (struct option){handler->options[i].name,
+                                  handler->options[i].argument != NULL ? required_argument : no_argument, NULL, 1};
+    rows[handler->option_count] = (struct option){"help", no_argument, NULL, 1};
+    found = getopt_long(call->argc, call->argv, "+:", rows, &row);
+    call->argument = optarg;
+    if (found == -1)
+        return HANDLER_END;
+    if (found == 1 && row < (int)handler->option_count)
+        return row;
+    if (found == 1)
+        call->status = print_help(handler);
+    else if (found == ':')
+        call->status = handler_refuse(handler, "an argument is missing behind %.100s", call->argv[optind - 1]);
+    else
+        call->status = handler_refuse(handler, "%.100s is no option, or one that takes no argument",
+                                      call->argv[optind > 0 ? optind - 1 : 0]);
+    return HANDLER_STOP;
+}
+
+char *handler_operand(struct handler_call *call)
+{
+    return optind < call->argc ? call->argv[optind++] : NULL;
+}
+
+/* ---- saying what is wrong ---- */
+
+__attribute__((format(printf, 2, 0))) static void say(const struct handler *handler, const char *format,
+                                                      va_list arguments, const char *end)
+{
+    char text[2 * ERR_TEXT_SIZE];
+
+    (void)vsnprintf(text, sizeof text, format, arguments);
+    for (char *at = text; *at != '\0'; at++)
+        if ((unsigned char)*at < ' ' || *at == 0x7f)
+            *at = '?';
+    (void)fprintf(stderr, "%s: %s%s\n", handler->name, text, end);
+}
+
+void handler_say(const struct handler *handler, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    say(handler, format, arguments, "");
+    va_end(arguments);
+}
+
+int handler_refuse(const struct handler *handler, const char *format, ...)
+{
+    char end[64];
+    va_list arguments;
+
+    snprintf(end, sizeof end, "; see %s --help", handler->name);
+    va_start(arguments, format);
+    say(handler, format, arguments, end);
+    va_end(arguments);
+    return EX_USAGE;
+}
+
+int handler_fail(const struct handler *handler, const struct err *err)
+{
+    handler_say(handler, "%s", err->text);
+    switch (err->kind) {
+    case ERR_TEMPORARY:
+        return EX_TEMPFAIL;
+    case ERR_PERMANENT:
+    case ERR_PROTOCOL:
+        return EX_DATAERR;
+    case ERR_NONE:
+    case ERR_BUG:
+        break;
+    }
+    return EX_SOFTWARE;
+}
+
+/* ---- files ---- */
+
+static int write_all(int fd, const char *bytes, size_t size)
+{
+    for (size_t done = 0; done < size;) {
+        ssize_t put = write(fd, bytes + done, size - done);
+
+        if (put < 0 && errno != EINTR)
+            return -1;
+        done += put < 0 ? 0 : (size_t)put;
+    }
+    return 0;
+}
+
+int handler_print_file(int fd, struct err *err)
+{
+    char chunk[CHUNK_SIZE];
+    off_t at = 0;
+    ssize_t got;
+
+    while ((got = pread(fd, chunk, sizeof chunk, at)) != 0) {
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return err_system(err, "reading the message");
+        if (write_all(STDOUT_FILENO, chunk, (size_t)got) != 0)
+            return err_system(err, "writing standard output");
+        at += got;
+    }
+    return 0;
+}
+
+/* ---- the sandboxed part ---- */
+
+void handler_put_failure(struct buf *answer, const struct err *err)
+{
+    frame_start(answer, HANDLER_ANSWER_FAILED);
+    frame_put_number(answer, err->kind);
+    frame_put_text(answer, span_text(err->text));
+}
+
+static int take_failure(struct frame_reader *answer, struct err *err)
+{
+    uint64_t kind = frame_number(answer);
+    struct span text = frame_text(answer, ERR_TEXT_SIZE - 1);
+
+    return err_set(err, kind == ERR_TEMPORARY ? ERR_TEMPORARY : ERR_PERMANENT, "%.*s", (int)text.size, text.data);
+}
+
+static int run(struct worker_crew *crew, struct handler_work *work, struct err *err)
+{
+    int64_t now_ms = clock_monotonic_ms();
+    struct worker_task task = {.job = work->job,
+                               .context = work->context,
+                               .fds = work->fds,
+                               .fd_count = work->fd_count,
+                               .deadline_ms = now_ms + MESSAGE_DEADLINE_MS};
+    struct worker *worker = crew_free_worker(crew);
+    struct pollfd answered = {.events = POLLIN};
+
+    if (worker_start(crew, worker, &task, err) != 0)
+        return -1;
+    answered.fd = worker->socket;
+    while (now_ms < task.deadline_ms && poll(&answered, 1, (int)(task.deadline_ms - now_ms)) < 0 && errno == EINTR)
+        now_ms = clock_monotonic_ms();
+    return worker_finish(worker, work->storage, sizeof work->storage, &work->answer, err);
+}
+
+int handler_work(struct handler_work *work, struct err *err)
+{
+    struct worker_crew crew;
+    int status;
+
+    (void)charset_open_all();
+    if (crew_open(&crew, err) != 0)
+        return -1;
+    status = run(&crew, work, err);
+    crew_close(&crew);
+    charset_close_all();
+    if (status == 0 && work->answer.type == HANDLER_ANSWER_FAILED)
+        status = take_failure(&work->answer, err);
+    return status;
+}

@@ -1,0 +1,215 @@
+/*
+ * save-attachments: puts the attachments of a message into a folder. The message is taken apart in a sandbox, which
+ * gives no more than bytes and proposed names; the files are written here.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "processor/deposit.h"
+#include "processor/handlers/glob.h"
+#include "processor/handlers/handler.h"
+#include "processor/mime/apart.h"
+#include "processor/parts.h"
+#include "processor/scratch.h"
+
+enum { TYPES_MAX = 100 };
+
+enum { OPTION_TYPE, OPTION_MAX_SIZE, OPTION_COUNT };
+static const struct handler_option options[OPTION_COUNT] = {
+    [OPTION_TYPE] = {"type", "GLOB",
+                     "save what has a content type that matches, like image/* or\n"
+                     "application/pdf; may be given several times"},
+    [OPTION_MAX_SIZE] = {"max-size", "SIZE", "save nothing larger, in bytes, or with K, M or G behind it"},
+};
+
+static const struct handler_exit exits[] = {
+    {EX_OK, "done, whether there was something to save or not"},
+    {EX_USAGE, "the arguments are wrong"},
+    {EX_DATAERR, "the message can't be parsed"},
+    {EX_IOERR, "the names could not be printed"},
+    {EX_TEMPFAIL, "a file could not be written: the disk is full, a right is missing, or the like"},
+    {EX_CONFIG, "there is no such folder"},
+    {0, NULL},
+};
+
+static const struct handler handler = {
+    .name = "save-attachments",
+    .usage = "DIR [--type GLOB]... [--max-size SIZE]",
+    .summary = "Saves the attachments of a message to the folder DIR, which must be there, and prints their\n"
+               "names. Attachments are parts that are marked so, that have the name of a file, or that are no\n"
+               "text; a message within the message is one, NAME.eml.\n"
+               "\n"
+               "Names are made safe: no folders, no hidden files, no control characters, at most 180 bytes.\n"
+               "No file is overwritten: there will be a report-2.pdf beside report.pdf. One that is there with\n"
+               "the same contents counts as saved, so a retry leaves no doubles, and no half ones.\n",
+    .options = options,
+    .option_count = OPTION_COUNT,
+    .exits = exits,
+    .example = "  route \"reports@example.com\" {\n"
+               "      handler \"save\" { run = {\"save-attachments\", \"/srv/reports\", \"--type=application/pdf\",\n"
+               "                              \"--max-size=10M\"} user = \"www-data\" }\n"
+               "  }\n",
+};
+
+struct wish {
+    const char *folder;
+    const char *types[TYPES_MAX]; /* globs; none: every type */
+    size_t type_count;
+    unsigned long long max_size; /* bytes; 0: any */
+};
+
+/* ---- arguments ---- */
+
+static const struct {
+    char letter;
+    unsigned shift;
+} units[] = {{'K', 10}, {'M', 20}, {'G', 30}};
+
+static int take_size(const char *text, unsigned long long *size)
+{
+    struct span digits = span_text(text);
+    unsigned shift = 0;
+
+    for (size_t i = 0; digits.size > 0 && i < sizeof units / sizeof units[0]; i++)
+        if ((digits.data[digits.size - 1] & ~0x20) == units[i].letter)
+            shift = units[i].shift;
+    if (shift > 0)
+        digits.size--;
+    if (span_number(digits, 1ULL << 32, size) != 0 || *size == 0)
+        return handler_refuse(&handler, "--max-size is a number, perhaps with K, M or G, not %.100s", text);
+    *size <<= shift;
+    return EX_OK;
+}
+
+/* HANDLER_END: all of them were read; else the exit code to end with. */
+static int take_arguments(struct handler_call *call, struct wish *wish)
+{
+    int option, status;
+    char *operand;
+
+    do {
+        while ((option = handler_next(call)) >= 0) {
+            if (option == OPTION_MAX_SIZE && (status = take_size(call->argument, &wish->max_size)) != EX_OK)
+                return status;
+            if (option == OPTION_TYPE && wish->type_count == TYPES_MAX)
+                return handler_refuse(&handler, "there are more than %d --type", TYPES_MAX);
+            if (option == OPTION_TYPE)
+                wish->types[wish->type_count++] = call->argument;
+        }
+        if (option == HANDLER_STOP)
+            return call->status;
+        operand = handler_operand(call);
+        if (operand != NULL && wish->folder != NULL)
+            return handler_refuse(&handler, "unexpected argument %.100s", operand);
+        if (operand != NULL)
+            wish->folder = operand;
+    } while (operand != NULL);
+    return wish->folder != NULL ? HANDLER_END : handler_refuse(&handler, "the folder is missing");
+}
+
+/* ---- in the worker ---- */
+
+static void take_apart(void *context, struct buf *answer)
+{
+    const int *fds = context;
+    struct err err = {0};
+
+    if (apart_take(fds[0], fds[1], fds[2], &err) != 0)
+        handler_put_failure(answer, &err);
+    else
+        frame_start(answer, MESSAGE_FRAME_DONE);
+}
+
+/* ---- the handler ---- */
+
+static bool is_wanted(const struct wish *wish, const struct parts_record *part)
+{
+    if (part->type != PARTS_PART || (part->role != PARTS_ATTACHMENT && part->role != PARTS_MESSAGE))
+        return false;
+    for (size_t i = 0; i < wish->type_count; i++)
+        if (glob_matches(span_text(wish->types[i]), part->content_type))
+            return true;
+    return wish->type_count == 0;
+}
+
+static int save_part(const struct wish *wish, const struct deposit *deposit, const struct parts_record *part,
+                     struct err *err)
+{
+    char wanted_storage[FILENAME_SIZE], name_storage[FILENAME_SIZE];
+    struct buf wanted = buf_over(wanted_storage, sizeof wanted_storage);
+    struct buf name = buf_over(name_storage, sizeof name_storage);
+    int status;
+
+    parts_file_name(part, &wanted);
+    if (wish->max_size > 0 && part->contents.size > wish->max_size) {
+        handler_say(&handler, "%s is not saved: its %zu bytes are more than --max-size", wanted.data,
+                    part->contents.size);
+        return 0;
+    }
+    status = deposit_save(deposit, buf_span(&wanted), part->contents, &name, err);
+    if (status < 0)
+        return -1;
+    printf("%s%s\n", name.data, status == 0 ? " (was there already)" : "");
+    return 0;
+}
+
+static int save_parts(const struct wish *wish, const struct deposit *deposit, struct parts *parts, struct err *err)
+{
+    struct parts_record record;
+    int status;
+
+    while ((status = parts_next(parts, &record, err)) == 1) {
+        if (record.type == PARTS_LEFT_OUT)
+            handler_say(&handler, "the message has more parts than %d, or deeper ones: those were not looked at",
+                        PARTS_COUNT_MAX);
+        if (is_wanted(wish, &record) && save_part(wish, deposit, &record, err) != 0)
+            return -1;
+    }
+    return status;
+}
+
+static int save_all(const struct wish *wish, const struct deposit *deposit, struct err *err)
+{
+    static struct handler_work work = {.job = take_apart};
+    static struct parts parts;
+    int fds[3];
+    int status;
+
+    if (scratch_open_input(&fds[0], err) != 0 || scratch_open(&fds[1], err) != 0 || scratch_open(&fds[2], err) != 0)
+        return -1;
+    work.context = fds;
+    work.fds = fds;
+    work.fd_count = 3;
+    if (handler_work(&work, err) != 0 || parts_open(&parts, fds[1], fds[2], err) != 0)
+        return -1;
+    status = save_parts(wish, deposit, &parts, err);
+    parts_close(&parts);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    static struct wish wish;
+    struct handler_call call = handler_start(&handler, argc, argv);
+    struct deposit deposit;
+    struct err err = {0};
+    int status = take_arguments(&call, &wish);
+
+    if (status != HANDLER_END)
+        return status;
+    if (deposit_open(&deposit, wish.folder, &err) != 0) {
+        if (err.kind != ERR_PERMANENT)
+            return handler_fail(&handler, &err);
+        handler_say(&handler, "%s; make it", err.text);
+        return EX_CONFIG;
+    }
+    status = save_all(&wish, &deposit, &err) == 0 ? EX_OK : handler_fail(&handler, &err);
+    deposit_close(&deposit);
+    if (fflush(stdout) != 0 && status == EX_OK) {
+        handler_say(&handler, "writing standard output failed");
+        status = EX_IOERR;
+    }
+    return status;
+}
