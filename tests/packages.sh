@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes sure that what a make target needs is there:
 #
-#     tests/packages.sh build|check|bench|demo|lint|format ...
+#     tests/packages.sh build|check|bench|demo|demo-svn|lint|format ...
 #
 # Looks for each thing itself (a program, a library by pkg-config), not for a package, so one built by hand will do.
 # On Debian and its children what is missing is installed through apt, by sudo where not root; elsewhere it is listed.
@@ -27,6 +27,13 @@ demo program:xinetd       xinetd
 demo program:swaks        swaks
 demo program:msmtp        msmtp
 demo program:sqlite3      sqlite3
+demo-svn program:svn      subversion
+demo-svn program:xinetd   xinetd
+demo-svn program:msmtp    msmtp
+demo-svn program:sqlite3  sqlite3
+check program:svn          subversion
+check program:svnserve     subversion
+check program:git          git
 check program:xinetd       xinetd
 check program:swaks        swaks
 check perl:Net::SSLeay     libnet-ssleay-perl
