@@ -260,7 +260,7 @@ variant-fuzz:
 	+@$(MAKE) --no-print-directory WERROR=1 $(fuzz_variant) objects test-objects fuzzers
 
 # The steps are in tests/check.sh; STEPS="unit smtp" runs those alone.
-.PHONY: check bench asan fuzz lint format demo demo-stop
+.PHONY: check bench asan fuzz lint format demo demo-svn demo-stop
 check: build/packages-check
 	+@FUZZ_SECONDS=$(or $(FUZZ_SECONDS),5) tests/check.sh $(STEPS)
 
@@ -284,8 +284,12 @@ format: build/packages-format
 demo: build/packages-demo all
 	@tests/demo/run.sh
 
+demo-svn: build/packages-demo-svn all
+	@tests/demo/svn.sh
+
 demo-stop:
 	@tests/demo/run.sh stop
+	@tests/demo/svn.sh stop
 
 # ---- installing ----------------------------------------------------------------------------------
 # Files of systemd/ hold the usual paths; others are put in their place on the way. What an administrator edits
@@ -329,14 +333,14 @@ uninstall:
 	@rmdir "$(DESTDIR)$(libexecdir)/handlers" "$(DESTDIR)$(libexecdir)" "$(DESTDIR)$(docdir)" 2>/dev/null || true
 	@echo "Kept: $(SYSCONFDIR)/mailmill, $(SYSCONFDIR)/xinetd.d/mailmill and the mail in $(LOCALSTATEDIR)"
 
-clean:
-	@tests/demo/run.sh stop
+clean: demo-stop
 	rm -rf build
 
 help:
 	@echo "make            build the programs into build/"
 	@echo "make demo       mail a question to the 8-ball on this machine and show the answer (KEEP=1: leave it running)"
-	@echo "make demo-stop  stop what make demo KEEP=1 left running"
+	@echo "make demo-svn   commit to a Subversion repository, and see a working copy updated by its mail (KEEP=1)"
+	@echo "make demo-stop  stop what KEEP=1 left running"
 	@echo "make check      every test (STEPS=\"unit smtp\" runs some; tests/check.sh names them)"
 	@echo "make bench      the receiver beside Postfix and OpenSMTPD, in figures (QUICK=1: shorter; the two need root)"
 	@echo "make asan       the unit tests under ASan and UBSan"
