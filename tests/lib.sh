@@ -307,6 +307,7 @@ port $port
 domain mail.example.com
 auth off
 tls off
+remove_bcc_headers off
 logfile "$instance/msmtp.log"
 EOT
     chmod 600 "$instance/msmtprc"
