@@ -56,7 +56,7 @@ LINK = $(CC) $(VARIANT_FLAGS) -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS
 # In processor/handlers/: a file without a suffix is a script, and goes as it is. Those in C are named here; the main
 # of `strip-diff` is in strip_diff.c, and what several share, or tests want to see, in the other files of the room.
 
-c_handlers = strip-diff list-filter save-attachments
+c_handlers = strip-diff list-filter save-attachments webhook
 script_handlers = $(notdir $(filter-out %.c %.h,$(wildcard processor/handlers/*)))
 handlers = $(script_handlers) $(c_handlers)
 handler_main = processor/handlers/$(subst -,_,$(1)).c
@@ -99,13 +99,14 @@ endif
 build/packages.mk: tests/packages.sh
 	@tests/packages.sh build
 	@mkdir -p build
-	@{ echo "PKG_CFLAGS := $$(pkg-config --cflags-only-I libconfuse libseccomp sqlite3)"; \
+	@{ echo "PKG_CFLAGS := $$(pkg-config --cflags-only-I libconfuse libseccomp sqlite3 libcurl)"; \
 	   echo "GMIME_CFLAGS := $$(pkg-config --cflags gmime-3.0 | sed 's/-I/-isystem /g')"; \
 	   echo "PKG_LIBS := $$(pkg-config --libs libconfuse libseccomp)"; \
 	   if [ -e "$$($(CC) -print-file-name=libconfuse.a)" ]; then \
 	       echo "RECEIVER_LIBS := -Wl,-Bstatic -lconfuse -Wl,-Bdynamic"; \
 	   else echo "RECEIVER_LIBS := $$(pkg-config --libs libconfuse)"; fi; \
 	   echo "TLS_LIBS := $$(pkg-config --libs libtls libcrypto)"; \
+	   echo "CURL_LIBS := $$(pkg-config --libs libcurl)"; \
 	   echo "SQLITE_LIBS := $$(pkg-config --libs sqlite3)"; \
 	   echo "GMIME_LIBS := $$(pkg-config --libs gmime-3.0)"; } > $@
 
@@ -175,6 +176,7 @@ $(foreach room,$(rooms),$(eval $(call room_rules,$(room))))
 # Libraries that one program alone is to load.
 LIBS_mailmill-mime = $(GMIME_LIBS)
 LIBS_mailmill-tls = $(TLS_LIBS)
+LIBS_webhook = $(CURL_LIBS)
 
 define program_rules
 $(BUILD)/$(2): $(BUILD)/obj/$(1)/main.o $(foreach room,$(1) $(call stands_on,$(1)),$(call library,$(room)))
@@ -188,7 +190,7 @@ define handler_rules
 $(BUILD)/handlers/$(1): $(patsubst %.c,$(BUILD)/obj/%.o,$(call handler_main,$(1))) $(handler_libraries)
 	@mkdir -p $$(@D)
 	$(call say,LINK,$$@)
-	$(Q)$$(LINK) -o $$@ $$^ $$(GMIME_LIBS) $$(PKG_LIBS)
+	$(Q)$$(LINK) -o $$@ $$^ $$(LIBS_$(1)) $$(GMIME_LIBS) $$(PKG_LIBS)
 endef
 $(foreach handler,$(c_handlers),$(eval $(call handler_rules,$(handler))))
 

@@ -22,6 +22,7 @@ build library:libseccomp   libseccomp-dev
 build library:gmime-3.0    libgmime-3.0-dev
 build library:libtls       libtls-dev
 build library:libcrypto    libssl-dev
+build library:libcurl      libcurl4-openssl-dev
 check program:openssl      openssl
 demo program:xinetd       xinetd
 demo program:swaks        swaks
