@@ -7,6 +7,8 @@
 #     demo_start                     xinetd, processor, and a sendmail command for both
 #     show_history
 #     stay; ...; show_commands       with KEEP=1
+#
+# DEMO_FOLDER puts one elsewhere, so that a test disturbs none that is kept.
 
 # shellcheck source=../lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"

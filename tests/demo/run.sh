@@ -5,7 +5,7 @@
 set -u
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
-folder=$top/build/demo
+folder=${DEMO_FOLDER:-$top/build/demo}
 question=${QUESTION:-"Grüße aus München?"}
 
 # The 8-ball, and the asker's mailbox: a file, and what is given as $1.

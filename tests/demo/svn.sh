@@ -16,7 +16,7 @@ EOT
     show_commands
 }
 
-demo_open "$top/build/demo-svn" "$@"
+demo_open "${DEMO_FOLDER:-$top/build/demo-svn}" "$@"
 instance_config <<ROUTES
 
 route "commits@example.com" {

@@ -124,8 +124,6 @@ equal "no answer is tried again" "$code" 75
 equal "after the time that it has" "$((SECONDS - started < 10))" 1
 post "http://127.0.0.1:$(port_find $((20000 + RANDOM % 10000)))/"
 equal "no server is tried again" "$code" 75
-post "http://nothing.invalid/"
-equal "an unknown name is tried again" "$code" 75
 printf 'no header at all\n' >"$instance/none"
 equal "what is no message can't be JSON" "$("$handler" "$here/200" --json <"$instance/none" 2>/dev/null; echo $?)" 65
 
