@@ -109,8 +109,10 @@ before=$(count)
 post "$here/redirect"
 equal "a redirection is not followed, but named" "$code:$(($(count) - before)):$said" \
     '78:1:webhook: 302: it is elsewhere; correct the URL: http://127.0.0.1:9/elsewhere; it answers: elsewhere'
+started=$SECONDS
 post "$here/endless" --timeout 20
 equal "an answer without end is an answer" "$code:$(wc -c <"$instance/said")" 0:517
+equal "and not waited for" $((SECONDS - started < 15)) 1
 head -c 20000000 /dev/zero >>"$instance/mail"
 post "$here/early"
 equal "an answer before all was sent is one, or it is tried again" "$([[ $code =~ ^(65|75)$ ]] && echo yes)" yes
