@@ -144,7 +144,7 @@ for form in "" --json; do
     equal "the time is now" "$(($(date +%s) - time < 60))" 1
 done
 # As the README says to verify it.
-readme() { sed -n "/^    $1\$/,/^\$/p" "$top/README.md" | sed '/^$/d; s/^    //'; }
+readme() { sed -n "/^    $1;/,/^\$/p" "$top/README.md" | sed '/^$/d; s/^    //'; }
 {
     # shellcheck disable=SC2016 # PHP's
     echo '<?php $secret = "our little secret"; $_SERVER["HTTP_X_MAILMILL_TIMESTAMP"] = $argv[1];
