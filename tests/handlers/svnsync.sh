@@ -74,12 +74,13 @@ cp -p "$instance/hook" "$hook"
 # ---- locks ---------------------------------------------------------------------------------------
 
 # lock HOST: as an svnsync there would.
-lock() { user_svn -q propset --revprop -r 0 svn:sync-lock "$1:0b9c0e0e" "file://${mirror//%/%25}@"; }
+mirror_url=$(user_svn info --show-item url "file://${mirror//%/%25}@")
+lock() { user_svn -q propset --revprop -r 0 svn:sync-lock "$1:0b9c0e0e" "$mirror_url@"; }
 lock elsewhere.example.org
 sync "$here" "$mirror"
 equal "a lock of another machine stays" "$code:$(youngest "$mirror")" 75:2
-lock "$(uname -n)"
-# One that runs: it waits for a server that says nothing.
+user_svn -q propdel --revprop -r 0 svn:sync-lock "$mirror_url@"
+# One that runs: it has the mirror locked, and waits for a source that says nothing.
 port=$(port_find $((20000 + RANDOM % 10000)))
 python3 -c '
 import socket, sys, time
@@ -87,9 +88,12 @@ s = socket.create_server(("127.0.0.1", int(sys.argv[1])))
 time.sleep(60)' "$port" & silent=$!
 trap 'kill -KILL "$silent" ${running-} 2>/dev/null; instance_close' EXIT
 until_true bash -c "exec 3<>/dev/tcp/127.0.0.1/$port"
-svnsync info --non-interactive "svn://127.0.0.1:$port" >/dev/null 2>&1 & running=$!
+svnsync synchronize --non-interactive --config-dir "$instance/subversion" "$mirror_url" "svn://127.0.0.1:$port" \
+    >/dev/null 2>&1 & running=$!
+until_true user_svn propget --revprop -r 0 svn:sync-lock "$mirror_url"
 sync "$here" "$mirror"
 equal "a lock of this machine stays while an svnsync runs" "$code:$(youngest "$mirror")" 75:2
+succeeds "that one had it locked" user_svn propget --revprop -r 0 svn:sync-lock "$mirror_url"
 kill -KILL $running $silent
 wait $running $silent 2>/dev/null
 # Others may run one at the same time on this machine: then it is tried again, as it should be.
