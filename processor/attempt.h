@@ -15,6 +15,7 @@
 #include "processor/environment.h"
 #include "processor/launcher.h"
 #include "processor/ledger.h"
+#include "processor/ledger_group.h"
 #include "processor/message.h"
 #include "processor/outbox.h"
 #include "processor/outcome.h"
@@ -44,11 +45,14 @@ struct attempt {
     uint64_t number; /* names it to the launcher and the helper */
     struct delivery delivery;
     char key[LEDGER_KEY_SIZE];
+    struct ledger_group group; /* the deliveries that share the run */
 
     /* What the configuration said when it started; it may be another by now. */
     enum handler_kind kind;
     struct retry_policy retry;
+    struct breaker_policy breaker;
     uint8_t exit_codes[256];
+    bool coalesces, go_on;
 
     int out, errors; /* read ends of the running program's pipes, or -1 */
     struct capture out_tail, errors_tail;

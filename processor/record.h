@@ -16,7 +16,7 @@ __attribute__((warn_unused_result)) int record_attempt(const struct attempt_cont
 
 /* Writes down, without an attempt, that a delivery need not or can't run. */
 __attribute__((warn_unused_result)) int record_settled(const struct attempt_context *context,
-                                                       const struct delivery *delivery, enum state state,
+                                                       const struct attempt *attempt, enum state state,
                                                        const char *detail, int64_t now_ms, struct err *err);
 
 #endif

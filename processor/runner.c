@@ -72,7 +72,7 @@ static void record(struct runner *runner, struct attempt *attempt, int64_t now_m
 static void fail(struct runner *runner, struct attempt *attempt, enum verdict verdict, const char *detail,
                  int64_t now_ms)
 {
-    attempt->outcome.verdict = verdict;
+    attempt->outcome = (struct outcome){.verdict = verdict, .says = BREAKER_SILENT};
     snprintf(attempt->outcome.detail, sizeof attempt->outcome.detail, "%.*s", OUTCOME_DETAIL_SIZE - 1, detail);
     record(runner, attempt, now_ms);
 }
@@ -199,6 +199,7 @@ static void sendmail_ended(struct runner *runner, struct attempt *attempt, int64
     struct outcome sent = outcome_of(attempt->end, attempt->end_number, NULL);
     bool done = sent.verdict == VERDICT_DONE || sent.verdict == VERDICT_SKIP;
 
+    attempt->outcome.says = sent.says;
     if (done) {
         attempt->replied = true;
         snprintf(attempt->outcome.detail, sizeof attempt->outcome.detail, "replied to %.*s", OUTCOME_DETAIL_SIZE - 16,
@@ -230,7 +231,7 @@ void runner_ended(struct runner *runner, const struct launcher_answer *answer, i
 static int settle(struct runner *runner, struct attempt *attempt, enum state state, const char *detail,
                   int64_t now_ms, struct err *err)
 {
-    if (record_settled(&runner->context, &attempt->delivery, state, detail, now_ms, err) != 0)
+    if (record_settled(&runner->context, attempt, state, detail, now_ms, err) != 0)
         return -1;
     runner->changed = true;
     attempt_free(attempt);
@@ -253,7 +254,9 @@ static int start_handler(struct runner *runner, struct attempt *attempt, uint64_
         attempt->whole = outbox_scratch(runner->context.outbox, err);
     is_ready = message >= 0 && (attempt->kind == HANDLER_RUN || attempt->whole >= 0);
     why = *err;
-    status = ledger_start(runner->context.index, &attempt->delivery, now_ms, err);
+    status = attempt->coalesces
+                 ? ledger_group_start(runner->context.index, &attempt->delivery, now_ms, &attempt->group, err)
+                 : ledger_start(runner->context.index, &attempt->delivery, now_ms, err);
     if (status == 0) {
         FAULT_POINT("runner-started");
         attempt->stage = ATTEMPT_HANDLER;

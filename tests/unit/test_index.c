@@ -141,7 +141,7 @@ static void a_new_index_has_the_whole_schema(void **state)
     assert_sql(bed,
                "SELECT group_concat(name, ' ') FROM (SELECT name FROM sqlite_schema"
                " WHERE type = 'table' AND name NOT LIKE 'sqlite%' ORDER BY name)",
-               "attempt delivery message recipient rejection");
+               "attempt delivery handler_state message recipient rejection");
     assert_sql(bed,
                "SELECT count(*) FROM pragma_table_list WHERE type = 'table' AND schema = 'main' AND NOT strict"
                " AND name NOT LIKE 'sqlite%'",
@@ -708,7 +708,7 @@ static void null_reads_as_empty(void **state)
     struct bed *bed = *state;
     struct query query;
 
-    assert_ok(bed, query_start(&query, &bed->index, STATEMENT_DELIVERY_NEXT_DUE, &bed->err));
+    assert_ok(bed, query_start(&query, &bed->index, STATEMENT_HANDLER_WAITS, &bed->err));
     query_text(&query, ":route", SPAN("x"));
     query_text(&query, ":handler", SPAN("x"));
     assert_int_equal(query_next(&query, &bed->err), 1);
@@ -748,6 +748,7 @@ static const struct {
     {"handlers", "route handler deliveries done waiting dead attempts last_ended"},
     {"history", "time message sender recipient subject route handler attempt outcome exit_code signal seconds detail"
                 " stdout stderr"},
+    {"pauses", "route handler paused_by since until failures reason"},
     {"pending", "message sender recipient subject route handler state attempts received due detail"},
     {"rejections", "time client_address client_helo sender recipient reply"},
 };
