@@ -294,6 +294,10 @@ SELECT route, handler, sum(state = 'pending'), sum(state = 'running'), sum(state
        min(CASE WHEN state IN ('pending', 'retry') THEN due_ms END)
   FROM delivery GROUP BY route, handler ORDER BY route, handler;
 
+-- name: command_pauses
+SELECT route, handler, failures, paused_by, paused_ms, until_ms, reason FROM handler_state
+ WHERE paused_by IS NOT NULL ORDER BY route, handler;
+
 -- name: command_oldest_waiting
 SELECT id, since_ms FROM (
     SELECT id, received_ms AS since_ms FROM message WHERE queued_ms IS NULL

@@ -11,6 +11,9 @@ const struct command commands[] = {
     {"show", "[--json] ID...", "Shows all about messages: envelope, headers, deliveries, attempts and their output",
      command_show},
     {"reprocess", "[--handler NAME] ID...", "Runs a message's handlers again, done ones included", command_reprocess},
+    {"pause", "[--reason TEXT] HANDLER...|--all", "Stops starting a handler; its mail is accepted, and waits",
+     command_pause},
+    {"resume", "HANDLER...|--all", "Lets a handler go on that was paused, by whomever", command_resume},
     {"help", "[COMMAND]", "Shows the help of mailmill, or of one of its commands", command_help},
 };
 const size_t command_count = sizeof commands / sizeof commands[0];
