@@ -11,19 +11,18 @@ int ledger_newest(struct index *index, const char *route, const char *handler, i
                   struct err *err)
 {
     struct query query;
+    int found = 0;
     int row;
 
-    if (ledger_start_of_handler(&query, index, STATEMENT_DELIVERY_NEWEST, route, handler, err) != 0)
+    if (ledger_start_of_handler(&query, index, STATEMENT_DELIVERY_DUE_ALL, route, handler, err) != 0)
         return -1;
     query_number(&query, ":now", now_ms);
     query_number(&query, ":limit", LEDGER_GROUP_MAX);
-    row = query_next(&query, err);
-    if (row == 1 && query_column_is_null(&query, 0))
-        row = 0;
-    else if (row == 1)
+    while ((row = query_next(&query, err)) == 1) {
         *id = query_column_number(&query, 0);
-    query_end(&query);
-    return row;
+        found = 1;
+    }
+    return row < 0 ? -1 : found;
 }
 
 /* ---- starting ---- */
@@ -55,7 +54,8 @@ static int find_members(struct index *index, const struct delivery *leader, int6
 
     if (ledger_start_of_handler(&query, index, STATEMENT_DELIVERY_OLDER, leader->route, leader->handler, err) != 0)
         return -1;
-    query_number(&query, ":id", leader->id);
+    query_text(&query, ":message_id", span_text(leader->message_id));
+    query_number(&query, ":recipient", leader->recipient);
     query_number(&query, ":now", now_ms);
     query_number(&query, ":limit", LEDGER_GROUP_MAX - 1);
     while ((row = query_next(&query, err)) == 1)

@@ -83,6 +83,20 @@ int ledger_probe(struct index *index, const char *route, const char *handler, in
     return row;
 }
 
+int ledger_overtakes(struct index *index, int64_t id, int64_t now_ms, struct err *err)
+{
+    struct query query;
+    int row;
+
+    if (query_start(&query, index, STATEMENT_DELIVERY_OVERTAKES, err) != 0)
+        return -1;
+    query_number(&query, ":id", id);
+    query_number(&query, ":since", now_ms - LEDGER_OVERTAKE_MS);
+    row = query_next(&query, err);
+    query_end(&query);
+    return row;
+}
+
 /* ---- pauses ---- */
 
 static int load(struct index *index, const char *route, const char *handler, struct breaker *breaker, struct err *err)

@@ -42,6 +42,14 @@ __attribute__((warn_unused_result)) int ledger_waits(struct index *index, const 
 __attribute__((warn_unused_result)) int ledger_probe(struct index *index, const char *route, const char *handler,
                                                      int64_t now_ms, int64_t *id, struct err *err);
 
+/*
+ * Whether a delivery would go before a message that is older and is not queued yet, as it takes longer to read: 1
+ * yes, 0 no, -1 error. One that can't be queued for LEDGER_OVERTAKE_MS is not waited for.
+ */
+enum { LEDGER_OVERTAKE_MS = 60 * 1000 };
+__attribute__((warn_unused_result)) int ledger_overtakes(struct index *index, int64_t id, int64_t now_ms,
+                                                         struct err *err);
+
 /* ---- pauses ---- */
 
 /*

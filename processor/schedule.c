@@ -124,13 +124,25 @@ static int find_delivery(struct index *index, const struct place *place, int64_t
     return ledger_due(index, place->route, name, now_ms, delivery, err);
 }
 
+/* In order, a message that is still being read goes first: 1 it is to be waited for, 0 not, -1 error. */
+static int must_wait(struct index *index, const struct place *place, int64_t delivery, int64_t now_ms,
+                     struct err *err)
+{
+    return place->handler->ordered ? ledger_overtakes(index, delivery, now_ms, err) : 0;
+}
+
 static int start_one(struct runner *runner, struct place *place, int64_t now_ms, struct err *err)
 {
     struct index *index = runner->context.index;
     int64_t delivery;
     int found = find_delivery(index, place, now_ms, &delivery, err);
+    int waits = found == 1 ? must_wait(index, place, delivery, now_ms, err) : 0;
 
-    if (found < 0 || (found == 1 && runner_start(runner, place->handler, delivery, now_ms, err) != 0) ||
+    if (waits == 1) {
+        place->ready_ms = now_ms + SCHEDULE_READ_MS;
+        return 0;
+    }
+    if (found < 0 || waits < 0 || (found == 1 && runner_start(runner, place->handler, delivery, now_ms, err) != 0) ||
         ledger_waits(index, place->route, place->handler->name, &place->due, err) != 0)
         return -1;
     place->running = runner_count(runner, place->route, place->handler->name);
@@ -174,8 +186,9 @@ void schedule_pass(struct schedule *schedule, struct runner *runner, int64_t now
     struct pass pass = {.runner = runner, .count = config->handler_count};
     struct err err = {0};
 
+    /* With no place left at all, the end of any run is what to wait for. */
     schedule->next_ms = INT64_MAX;
-    if (pass.count == 0)
+    if (pass.count == 0 || runner->count >= config->max_runs)
         return;
     pass.places = calloc(pass.count, sizeof *pass.places);
     if (pass.places == NULL && err_system(&err, "memory for the schedule") != 0) {
@@ -184,7 +197,6 @@ void schedule_pass(struct schedule *schedule, struct runner *runner, int64_t now
     }
     if (start_due(schedule, runner, &pass, now_ms, &err) != 0)
         pause_schedule(schedule, now_ms, &err);
-    /* With no place left at all, the end of any run is what to wait for. */
     else if (runner->count < config->max_runs)
         schedule->next_ms = next_ready_ms(&pass);
     free(pass.places);

@@ -16,7 +16,10 @@
 
 #include "processor/runner.h"
 
-enum { SCHEDULE_PAUSE_MS = 5000 }; /* after a delivery could not be started */
+enum {
+    SCHEDULE_PAUSE_MS = 5000, /* after a delivery could not be started */
+    SCHEDULE_READ_MS = 1000,  /* the longest wait for a message that is being read, which is announced */
+};
 
 struct schedule {
     int64_t next_ms; /* wall clock: when a delivery becomes due; INT64_MAX: none waits */

@@ -11,8 +11,8 @@ CREATE TABLE handler_state (
     PRIMARY KEY (route, handler)
 ) STRICT, WITHOUT ROWID;
 
--- Those that wait for their time, by age: their IDs are in the order in which they were queued.
-CREATE INDEX delivery_turn ON delivery (route, handler, id, due_ms)
+-- Those that wait for their time, by the age of their messages, which is the order of those IDs.
+CREATE INDEX delivery_turn ON delivery (route, handler, message_id, recipient, due_ms)
  WHERE state IN ('pending', 'retry') AND due_ms IS NOT NULL;
 
 -- The give-up time counts from the first attempt, and does not count these.

@@ -66,7 +66,7 @@ ON CONFLICT (message_id, recipient, route, handler) DO UPDATE
 SELECT id FROM delivery INDEXED BY delivery_turn
  WHERE route = :route AND handler = :handler AND state IN ('pending', 'retry') AND due_ms IS NOT NULL
    AND due_ms <= :now
- ORDER BY id LIMIT 1;
+ ORDER BY message_id, recipient LIMIT 1;
 
 -- name: delivery_load
 SELECT d.id, d.message_id, d.recipient, r.address, d.route, d.handler, d.position, d.attempts, d.attempts_before,
@@ -163,12 +163,15 @@ SELECT handler FROM delivery
 WITH RECURSIVE oldest (id) AS (
     SELECT (SELECT id FROM delivery INDEXED BY delivery_turn
              WHERE state IN ('pending', 'retry') AND due_ms IS NOT NULL
-             ORDER BY route, handler, id LIMIT 1)
+             ORDER BY route, handler, message_id, recipient LIMIT 1)
     UNION ALL
-    SELECT (SELECT n.id FROM delivery n INDEXED BY delivery_turn
-             WHERE n.state IN ('pending', 'retry') AND n.due_ms IS NOT NULL
-               AND (n.route, n.handler) > (d.route, d.handler)
-             ORDER BY n.route, n.handler, n.id LIMIT 1)
+    SELECT coalesce((SELECT n.id FROM delivery n INDEXED BY delivery_turn
+                      WHERE n.state IN ('pending', 'retry') AND n.due_ms IS NOT NULL
+                        AND n.route = d.route AND n.handler > d.handler
+                      ORDER BY n.handler, n.message_id, n.recipient LIMIT 1),
+                    (SELECT n.id FROM delivery n INDEXED BY delivery_turn
+                      WHERE n.state IN ('pending', 'retry') AND n.due_ms IS NOT NULL AND n.route > d.route
+                      ORDER BY n.route, n.handler, n.message_id, n.recipient LIMIT 1))
       FROM oldest o JOIN delivery d ON d.id = o.id)
 SELECT d.route, d.handler, d.due_ms,
        (SELECT min(f.due_ms) FROM delivery f
@@ -183,7 +186,7 @@ SELECT d.route, d.handler, d.due_ms,
 -- The same for one handler: when the oldest is due, and when the first is.
 SELECT (SELECT due_ms FROM delivery INDEXED BY delivery_turn
          WHERE route = :route AND handler = :handler AND state IN ('pending', 'retry') AND due_ms IS NOT NULL
-         ORDER BY id LIMIT 1),
+         ORDER BY message_id, recipient LIMIT 1),
        (SELECT min(due_ms) FROM delivery
          WHERE route = :route AND handler = :handler AND state IN ('pending', 'retry') AND due_ms IS NOT NULL);
 
@@ -191,15 +194,14 @@ SELECT (SELECT due_ms FROM delivery INDEXED BY delivery_turn
 -- The one that says most of whether a paused handler works again: tried least, and of these the oldest.
 SELECT id FROM delivery
  WHERE route = :route AND handler = :handler AND state IN ('pending', 'retry') AND due_ms <= :now
- ORDER BY attempts - attempts_before, id LIMIT 1;
+ ORDER BY attempts - attempts_before, message_id, recipient LIMIT 1;
 
--- name: delivery_newest
--- Of the oldest :limit that are due, the newest: that which the others run with.
-SELECT max(id) FROM (
-    SELECT id FROM delivery INDEXED BY delivery_turn
-     WHERE route = :route AND handler = :handler AND state IN ('pending', 'retry') AND due_ms IS NOT NULL
-       AND due_ms <= :now
-     ORDER BY id LIMIT :limit);
+-- name: delivery_due_all
+-- The oldest :limit that are due, oldest first. The last of them is the one that the others run with.
+SELECT id FROM delivery INDEXED BY delivery_turn
+ WHERE route = :route AND handler = :handler AND state IN ('pending', 'retry') AND due_ms IS NOT NULL
+   AND due_ms <= :now
+ ORDER BY message_id, recipient LIMIT :limit;
 
 -- name: delivery_older
 -- Those that run with one.
@@ -207,8 +209,13 @@ SELECT d.id, d.message_id, d.recipient, d.position, d.attempts, d.attempts_befor
   FROM delivery d INDEXED BY delivery_turn
   LEFT JOIN attempt f ON f.delivery_id = d.id AND f.number = d.attempts_before + 1
  WHERE d.route = :route AND d.handler = :handler AND d.state IN ('pending', 'retry') AND d.due_ms IS NOT NULL
-   AND d.due_ms <= :now AND d.id < :id
- ORDER BY d.id LIMIT :limit;
+   AND d.due_ms <= :now AND (d.message_id, d.recipient) < (:message_id, :recipient)
+ ORDER BY d.message_id, d.recipient LIMIT :limit;
+
+-- name: delivery_overtakes
+-- Whether a message older than the one of a delivery has come since a time, and is not queued yet.
+SELECT 1 FROM message
+ WHERE queued_ms IS NULL AND id < (SELECT message_id FROM delivery WHERE id = :id) AND received_ms > :since LIMIT 1;
 
 -- name: handler_load
 SELECT failures, paused_by, paused_ms, until_ms, pause_ms FROM handler_state

@@ -140,9 +140,9 @@ static void each_handler_that_has_to_do_is_found(void **state)
 /* A pass must not cost more when much waits: no step may read the rows of a whole handler. */
 static void what_waits_is_found_by_an_index(void **state)
 {
-    static const enum statement hot[] = {STATEMENT_HANDLER_WAITING, STATEMENT_HANDLER_WAITS,  STATEMENT_DELIVERY_DUE,
-                                         STATEMENT_DELIVERY_NEWEST, STATEMENT_DELIVERY_OLDER, STATEMENT_HANDLER_LOAD,
-                                         STATEMENT_HANDLER_RELEASE};
+    static const enum statement hot[] = {
+        STATEMENT_HANDLER_WAITING, STATEMENT_HANDLER_WAITS, STATEMENT_DELIVERY_DUE,    STATEMENT_DELIVERY_DUE_ALL,
+        STATEMENT_DELIVERY_OLDER,  STATEMENT_HANDLER_LOAD,  STATEMENT_HANDLER_RELEASE, STATEMENT_DELIVERY_OVERTAKES};
     struct bed *bed = *state;
 
     for (size_t i = 0; i < sizeof hot / sizeof hot[0]; i++) {
@@ -166,6 +166,78 @@ static void what_waits_is_found_by_an_index(void **state)
         }
         sqlite3_finalize(plan);
     }
+}
+
+/* How many steps of SQLite's machine a pass takes. */
+static int steps_of_a_pass(struct bed *bed)
+{
+    struct query query;
+    int steps;
+
+    bed_ok(bed, query_start(&query, &bed->index, STATEMENT_HANDLER_WAITING, &bed->err));
+    (void)sqlite3_stmt_status(query.statement, SQLITE_STMTSTATUS_VM_STEP, 1);
+    while (query_next(&query, &bed->err) == 1)
+        continue;
+    steps = sqlite3_stmt_status(bed->index.statements[STATEMENT_HANDLER_WAITING], SQLITE_STMTSTATUS_VM_STEP, 1);
+    query_end(&query);
+    return steps;
+}
+
+static void a_pass_costs_the_same_however_much_waits(void **state)
+{
+    struct bed *bed = *state;
+    int few, many;
+
+    for (unsigned number = 1; number <= 3; number++) {
+        queue(bed, 10 * number, route, 1000);
+        queue(bed, 10 * number + 1, chain, 1000);
+        queue(bed, 10 * number + 2, "ask@example.com", 1000);
+    }
+    few = steps_of_a_pass(bed);
+    for (unsigned number = 100; number < 400; number++)
+        queue(bed, number, number % 2 == 0 ? route : chain, 1000);
+    many = steps_of_a_pass(bed);
+    assert_true(few > 0);
+    if (many > few + few / 4)
+        fail_msg("%d steps instead of %d", many, few);
+}
+
+/* The order is that of the messages, not that in which they were queued. */
+static void the_oldest_is_the_oldest_message(void **state)
+{
+    struct bed *bed = *state;
+    static struct delivery delivery;
+    int64_t id = 0;
+
+    queue(bed, 2, route, 1000);
+    queue(bed, 1, route, 1001);
+    assert_int_equal(ledger_due(&bed->index, route, "x", 2000, &id, &bed->err), 1);
+    bed_ok(bed, ledger_load(&bed->index, id, &delivery, &bed->err));
+    assert_string_equal(delivery.message_id, bed_id(1));
+    assert_int_equal(ledger_newest(&bed->index, route, "x", 2000, &id, &bed->err), 1);
+    bed_ok(bed, ledger_load(&bed->index, id, &delivery, &bed->err));
+    assert_string_equal(delivery.message_id, bed_id(2));
+    assert_int_equal(ledger_probe(&bed->index, route, "x", 2000, &id, &bed->err), 1);
+    bed_ok(bed, ledger_load(&bed->index, id, &delivery, &bed->err));
+    assert_string_equal(delivery.message_id, bed_id(1));
+}
+
+/* One that is older and still being read is seen, unless it has been for long. */
+static void a_message_that_is_being_read_is_older(void **state)
+{
+    struct bed *bed = *state;
+    struct envelope envelope = bed_envelope(bed_id(1), route, NULL);
+    int64_t received_ms = envelope_received_ms(&envelope);
+    int64_t id = 0;
+
+    bed_ok(bed, index_add_message(&bed->index, &envelope, 55, &bed->err));
+    envelope_free(&envelope);
+    queue(bed, 2, route, received_ms);
+    assert_int_equal(ledger_due(&bed->index, route, "x", received_ms, &id, &bed->err), 1);
+    assert_int_equal(ledger_overtakes(&bed->index, id, received_ms + LEDGER_OVERTAKE_MS - 1, &bed->err), 1);
+    assert_int_equal(ledger_overtakes(&bed->index, id, received_ms + LEDGER_OVERTAKE_MS, &bed->err), 0);
+    queue(bed, 1, route, received_ms);
+    assert_int_equal(ledger_overtakes(&bed->index, id, received_ms, &bed->err), 0);
 }
 
 /* ---- groups ---- */
@@ -385,6 +457,9 @@ int main(void)
         TEST(a_replay_does_not_break_the_order_of_a_chain),
         TEST(each_handler_that_has_to_do_is_found),
         TEST(what_waits_is_found_by_an_index),
+        TEST(a_pass_costs_the_same_however_much_waits),
+        TEST(the_oldest_is_the_oldest_message),
+        TEST(a_message_that_is_being_read_is_older),
         TEST(all_of_a_group_end_with_their_run),
         TEST(a_group_is_tried_again_together),
         TEST(a_group_releases_what_is_behind_each),
