@@ -95,6 +95,7 @@ static int add_configured(struct overview *overview, const struct config *config
         if (added == NULL)
             return err_set(err, ERR_TEMPORARY, "no memory for the list of handlers");
         added->is_configured = true;
+        added->coalesce_ms = handler->coalesce_ms;
         added->never_trips = handler->pause_after == 0;
     }
     return 0;
@@ -129,7 +130,7 @@ static int take_counts(struct overview *overview, struct query *query, struct er
         return err_set(err, ERR_TEMPORARY, "no memory for the list of handlers");
     memcpy(found->counts, counts, sizeof counts);
     found->is_due = !query_column_is_null(query, COLUMN_DUE);
-    found->due_ms = query_column_number(query, COLUMN_DUE);
+    found->due_ms = query_column_number(query, COLUMN_DUE) + found->coalesce_ms;
     return 0;
 }
 

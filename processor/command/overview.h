@@ -32,9 +32,10 @@ struct overview_handler {
     char route[ADDRESS_SIZE];
     char handler[CONFIG_NAME_MAX + 1];
     bool is_configured;          /* else its deliveries are held until it is again */
+    int64_t coalesce_ms;         /* it gathers what is due for so long */
     bool never_trips;            /* by its pause-after: it is not paused for failures, whatever the index has */
     int64_t counts[STATE_COUNT]; /* of deliveries, by state */
-    bool is_due;                 /* something waits for its time, due_ms */
+    bool is_due;                 /* something waits for its time, due_ms, when it is to be started */
     int64_t due_ms;
     struct overview_pause pause;
 };

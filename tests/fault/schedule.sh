@@ -5,12 +5,16 @@ set -u
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-# Which points, and at which of its passings the processor is to be killed at each.
-declare -A points=(
-    [runner-started]="1 2" [runner-ended]="1 3" [runner-before-record]="1 2" [runner-recorded]="1 2 3" [outbox-kept]=1
-    [spool-before-finish]="1 2" [spool-finished]="1 3" [filing-moved]="1 2" [index-before-commit]="3 5 6 7 8 9 10 11 12"
-    [index-committed]="2 6 7 8 9"
-)
+# The points at which the processor is killed, and at which of their passings.
+shared_points='runner-started:1 runner-ended:1 runner-before-record:1 runner-recorded:1 spool-before-finish:2
+    spool-finished:1 filing-moved:2 index-before-commit:5 index-before-commit:6 index-before-commit:7 index-committed:6
+    index-committed:7 index-before-commit:9'
+chain_points='runner-started:1 runner-started:2 runner-started:3 runner-ended:1 runner-ended:2 runner-before-record:1
+    outbox-kept:1 runner-recorded:1 runner-recorded:2 runner-recorded:3 spool-finished:1 filing-moved:1
+    index-before-commit:4 index-before-commit:5 index-before-commit:6 index-before-commit:7 index-committed:5
+    index-committed:7'
+pause_points='runner-started:3 runner-before-record:2 runner-recorded:2 runner-recorded:3 index-before-commit:8
+    index-before-commit:10 index-committed:10'
 
 # killed NAME: starts the processor with the fault and waits for its end by it. A point that is not passed so often is no
 # failure: the processor is killed when there is nothing left to do, which is a point, too.
@@ -46,21 +50,18 @@ EOT
     for number in 1 2 3; do post "message-$number" work@example.com || fail "mail is accepted"; done
 }
 
-for point in "${!points[@]}"; do
-    [ "$point" != outbox-kept ] || continue
-    for passing in ${points[$point]}; do
-        name="shared run, $point:$passing"
-        shared
-        killed "$point:$passing"
-        starts_again "$name"
-        nothing_lost "$name"
-        matches "$name: the run was shared, once or, interrupted, once more" "$(tr '\n' ' ' <"$seen/gathered")" \
-            '^(3 message-3 ){1,2}$'
-        equal "$name: what is behind it ran for each, none more than once more" \
-            "$(sort "$seen/ran" | uniq -c | awk '$1 > 2 { print }'; sort -u "$seen/ran" | tr '\n' ' ')" \
-            'message-1 message-2 message-3 '
-        processor_stop
-    done
+for point in $shared_points; do
+    name="shared run, $point"
+    shared
+    killed "$point"
+    starts_again "$name"
+    nothing_lost "$name"
+    matches "$name: the run was shared, once or, interrupted, once more" "$(tr '\n' ' ' <"$seen/gathered")" \
+        '^(3 message-3 ){1,2}$'
+    equal "$name: what is behind it ran for each, none more than once more" \
+        "$(sort "$seen/ran" | uniq -c | awk '$1 > 2 { print }'; sort -u "$seen/ran" | tr '\n' ' ')" \
+        'message-1 message-2 message-3 '
+    processor_stop
 done
 
 # ---- a chain of a filter, one that dies, and others ----------------------------------------------
@@ -95,27 +96,25 @@ EOT
 }
 lines() { wc -l 2>/dev/null <"$seen/$1" || echo 0; }
 
-for point in "${!points[@]}"; do
-    for passing in ${points[$point]}; do
-        name="chain, $point:$passing"
-        chain
-        killed "$point:$passing"
-        finished=$(sql "SELECT group_concat(handler, ' ') FROM (SELECT handler FROM delivery
-            WHERE state IN ('done', 'dead') ORDER BY position)" 2>/dev/null)
-        filtered=$(lines filtered)
-        buried=$(lines buried)
-        starts_again "$name"
-        [[ $finished != *filter* ]] || equal "$name: a filter that was done is not run again" "$(lines filtered)" "$filtered"
-        [[ $finished != *bury* ]] || equal "$name: one that was dead is not run again" "$(lines buried)" "$buried"
-        equal "$name: each handler came to its end" \
-            "$(sql "SELECT group_concat(handler || '=' || state, ' ') FROM (SELECT * FROM delivery ORDER BY position)")" \
-            'filter=done bury=dead later=done'
-        equal "$name: what the filter made was all that was read behind it" "$(cat "$seen/broken" 2>/dev/null)" ''
-        equal "$name: it ran" "$(sort -u "$seen/ran")" soft
-        equal "$name: the message is filed away as one with a dead handler" "$(find "$instance"/spool/cur -name '*:2,F' | wc -l)" 1
-        equal "$name: nothing lies about" "$(find "$instance/spool/out" "$instance/work" -mindepth 1)" ''
-        processor_stop
-    done
+for point in $chain_points; do
+    name="chain, $point"
+    chain
+    killed "$point"
+    finished=$(sql "SELECT group_concat(handler, ' ') FROM (SELECT handler FROM delivery
+        WHERE state IN ('done', 'dead') ORDER BY position)" 2>/dev/null)
+    filtered=$(lines filtered)
+    buried=$(lines buried)
+    starts_again "$name"
+    [[ $finished != *filter* ]] || equal "$name: a filter that was done is not run again" "$(lines filtered)" "$filtered"
+    [[ $finished != *bury* ]] || equal "$name: one that was dead is not run again" "$(lines buried)" "$buried"
+    equal "$name: each handler came to its end" \
+        "$(sql "SELECT group_concat(handler || '=' || state, ' ') FROM (SELECT * FROM delivery ORDER BY position)")" \
+        'filter=done bury=dead later=done'
+    equal "$name: what the filter made was all that was read behind it" "$(cat "$seen/broken" 2>/dev/null)" ''
+    equal "$name: it ran" "$(sort -u "$seen/ran")" soft
+    equal "$name: the message is filed away as one with a dead handler" "$(find "$instance"/spool/cur -name '*:2,F' | wc -l)" 1
+    equal "$name: nothing lies about" "$(find "$instance/spool/out" "$instance/work" -mindepth 1)" ''
+    processor_stop
 done
 
 # ---- pauses --------------------------------------------------------------------------------------
@@ -142,29 +141,27 @@ consistent() {
         "$(sql "SELECT count(*) FROM handler_state WHERE (failures >= 2) <> (paused_by IS NOT NULL)")" 0
 }
 
-for point in runner-started runner-ended runner-before-record runner-recorded index-before-commit index-committed; do
-    for passing in ${points[$point]}; do
-        name="pause, $point:$passing"
-        fragile
-        if MAILMILL_FAULT=$point:$passing processor_start; then
-            wait_for "SELECT failures >= 3 FROM handler_state" 4
-            processor_kill
-        else
-            processor_forget
-        fi
-        [ ! -e "$instance/lib/index.db" ] || [ "$(sql 'PRAGMA user_version')" = 0 ] || consistent "$name"
-        paused=$(sql "SELECT paused_ms FROM handler_state WHERE paused_by IS NOT NULL" 2>/dev/null)
-        processor_start || fail "$name: starts again"
-        [ -z "$paused" ] || equal "$name: a pause outlives it" "$(sql "SELECT paused_ms FROM handler_state")" "$paused"
-        wait_for "SELECT count(*) = 1 FROM pauses" || fail "$name: it is paused"
-        consistent "$name, once more"
-        touch "$seen/mended"
-        processor_stop
-        starts_again "$name"
-        equal "$name: the pause is over" "$(sql "SELECT count(*) FROM pauses")" 0
-        nothing_lost "$name"
-        processor_stop
-    done
+for point in $pause_points; do
+    name="pause, $point"
+    fragile
+    if MAILMILL_FAULT=$point processor_start; then
+        wait_for "SELECT failures >= 3 FROM handler_state" 4
+        processor_kill
+    else
+        processor_forget
+    fi
+    [ ! -e "$instance/lib/index.db" ] || [ "$(sql 'PRAGMA user_version')" = 0 ] || consistent "$name"
+    paused=$(sql "SELECT paused_ms FROM handler_state WHERE paused_by IS NOT NULL" 2>/dev/null)
+    processor_start || fail "$name: starts again"
+    [ -z "$paused" ] || equal "$name: a pause outlives it" "$(sql "SELECT paused_ms FROM handler_state")" "$paused"
+    wait_for "SELECT count(*) = 1 FROM pauses" || fail "$name: it is paused"
+    consistent "$name, once more"
+    touch "$seen/mended"
+    processor_stop
+    starts_again "$name"
+    equal "$name: the pause is over" "$(sql "SELECT count(*) FROM pauses")" 0
+    nothing_lost "$name"
+    processor_stop
 done
 
 finish

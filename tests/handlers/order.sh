@@ -67,6 +67,9 @@ route "gather@example.com" {
 route "slow@example.com"    { handler "slow"    { run = {"$bin/slow"} concurrency = "2" } }
 route "quick@example.com"   { handler "quick"   { run = {"$bin/step", "quick"} } }
 route "fragile@example.com" { handler "fragile" { run = {"$bin/fragile"} pause-after = "3" retry-first = "2s" } }
+route "patient@example.com" {
+    handler "patient" { run = {"$bin/step", "patient"} pause-after = "0" retry-first = "1s" give-up = "3s" }
+}
 route "other@example.com"   { handler "fragile" { run = {"$bin/step", "other"} } }
 $*
 EOT
@@ -226,10 +229,24 @@ matches "without a processor it is written down for the next start" "$(mailmill 
 start_or_finish
 succeeds "which goes on with it" wait_for "SELECT count(*) = 1 FROM history WHERE subject = 'paused' AND outcome = 'done'"
 succeeds "all can be paused" mailmill pause --all
-equal "they are" "$(sql "SELECT count(*) FROM pauses")" 13
+equal "they are" "$(sql "SELECT count(*) FROM pauses")" 14
 succeeds "and resumed" mailmill resume --all
 equal "they are, too" "$(sql "SELECT count(*) FROM pauses")" 0
 succeeds "the slow one goes on" wait_for "SELECT count(*) > 0 FROM delivery WHERE handler = 'slow' AND state = 'running'"
+
+# A pause that is longer than the give-up time: what was tried before it, and what was never tried, have their time yet.
+printf '75\n75\n75\n' >"$seen/patient.exit"
+post patient@example.com tried
+tried patient@example.com
+mailmill pause patient >/dev/null
+post patient@example.com untried
+sleep 3.5
+mailmill resume patient >/dev/null
+ended patient@example.com 2
+equal "no message dies of a pause" "$(states patient@example.com)" 'patient=done patient=done'
+equal "each was tried again after it" "$(sql "SELECT group_concat(subject || attempt || outcome, ' ') FROM (SELECT * FROM history
+    WHERE handler = 'patient' ORDER BY subject, attempt)")" \
+    'tried1retry tried2retry tried3done untried1retry untried2done'
 
 # ---- a changed configuration ---------------------------------------------------------------------
 

@@ -221,6 +221,29 @@ static void an_index_of_a_newer_version_is_refused(void **state)
     }
 }
 
+/* An index of the first version, with rows in it, becomes one of the newest. */
+static void an_old_index_is_brought_up_to_date(void **state)
+{
+    struct bed *bed = *state;
+    sqlite3 *db = NULL;
+
+    assert_int_equal(sqlite3_open(bed->path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, schema_migrations[0], NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db,
+                                  "PRAGMA user_version = 1;"
+                                  "INSERT INTO message (id, received_ms, sender, client_address, client_helo, "
+                                  "client_protocol, size_bytes) VALUES ('0000000000000001', 1, '', '', '', '', 1);"
+                                  "INSERT INTO delivery (message_id, recipient, route, handler, position, state, "
+                                  "due_ms, queued_ms) VALUES ('0000000000000001', 1, 'r', 'h', 1, 'retry', 5, 1)",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    assert_ok(bed, index_open(&bed->index, bed->path, INDEX_PROCESSOR, &bed->err));
+    assert_string_equal(text_of(bed->index.db, "SELECT state || due_ms || ':' || held_ms FROM delivery"), "retry5:0");
+    assert_string_equal(text_of(bed->index.db, "SELECT count(*) FROM handler_state"), "0");
+    assert_string_equal(text_of(bed->index.db, "SELECT count(*) FROM pauses"), "0");
+}
+
 static void a_reader_does_not_migrate(void **state)
 {
     struct bed *bed = *state;
@@ -881,6 +904,7 @@ int main(void)
         WITH_FOLDER(the_files_are_the_groups),
         WITH_FOLDER(what_cannot_be_opened),
         WITH_INDEX(an_index_of_a_newer_version_is_refused),
+        WITH_FOLDER(an_old_index_is_brought_up_to_date),
         WITH_FOLDER(a_reader_does_not_migrate),
         WITH_INDEX(a_reader_reads_and_does_not_write),
         WITH_FOLDER(a_file_that_is_no_database),
