@@ -13,8 +13,9 @@ chain_points='runner-started:1 runner-started:2 runner-started:3 runner-ended:1 
     outbox-kept:1 runner-recorded:1 runner-recorded:2 runner-recorded:3 spool-finished:1 filing-moved:1
     index-before-commit:4 index-before-commit:5 index-before-commit:6 index-before-commit:7 index-committed:5
     index-committed:7'
-pause_points='runner-started:3 runner-before-record:2 runner-recorded:2 runner-recorded:3 index-before-commit:8
-    index-before-commit:10 index-committed:10'
+# Every commit of the two failures, so that the attempt and what is counted can't part.
+pause_points='runner-started:3 runner-recorded:2 runner-recorded:3 index-before-commit:7 index-before-commit:8
+    index-before-commit:9 index-before-commit:10 index-before-commit:11 index-before-commit:12'
 
 # killed NAME: starts the processor with the fault and waits for its end by it. A point that is not passed so often is no
 # failure: the processor is killed when there is nothing left to do, which is a point, too.
