@@ -7,8 +7,7 @@ set -u
 
 # The points at which the processor is killed, and at which of their passings.
 shared_points='runner-started:1 runner-ended:1 runner-before-record:1 runner-recorded:1 spool-before-finish:2
-    spool-finished:1 filing-moved:2 index-before-commit:5 index-before-commit:6 index-before-commit:7 index-committed:6
-    index-committed:7 index-before-commit:9'
+    filing-moved:2 index-before-commit:6 index-before-commit:7 index-committed:6 index-committed:7'
 chain_points='runner-started:1 runner-started:2 runner-started:3 runner-ended:1 runner-ended:2 runner-before-record:1
     outbox-kept:1 runner-recorded:1 runner-recorded:2 runner-recorded:3 spool-finished:1 filing-moved:1
     index-before-commit:4 index-before-commit:5 index-before-commit:6 index-before-commit:7 index-committed:5
@@ -44,7 +43,7 @@ echo "$MAILMILL_COALESCED $HEADER_SUBJECT" >>"$seen/gathered"
 SH
     instance_config <<EOT
 route "work@example.com" {
-    handler "gather" { run = {"$instance/bin/gather"} coalesce = "1s" }
+    handler "gather" { run = {"$instance/bin/gather"} coalesce = "2s" }
     handler "note"   { run = {"$instance/bin/note"} }
 }
 EOT
