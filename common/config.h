@@ -33,10 +33,12 @@
 
 enum {
     CONFIG_NAME_MAX = 64,      /* bytes in a handler's name: letters, digits, - and _ */
-    CONFIG_KEY_COUNT = 38,     /* rows of the table of keys */
+    CONFIG_KEY_COUNT = 42,     /* rows of the table of keys */
     CONFIG_ERRORS_MAX = 100,   /* mistakes that are reported of one file */
     CONFIG_FILE_MAX = 1 << 20, /* bytes of a file */
 };
+
+#define CONFIG_FOREVER INT64_MAX /* a duration without an end, "forever" */
 
 /* The way a handler is run: what its stdout is for. */
 enum handler_kind {
@@ -105,6 +107,10 @@ struct config {
     uint64_t reserve;             /* bytes that stay free in the spool's file system */
     unsigned max_runs;            /* handlers running at once, all told */
     unsigned reply_limit;         /* automatic replies to one address in an hour */
+    int64_t keep_done_ms;         /* of files in the spool; CONFIG_FOREVER, here and below: for ever */
+    int64_t keep_dead_ms;
+    uint64_t keep_size;      /* bytes of all files of messages that are done */
+    int64_t keep_history_ms; /* of rows in the index, once the file is gone */
     struct config_route *routes;
     size_t route_count;
     size_t handler_count;             /* of all routes */
@@ -151,7 +157,7 @@ enum config_kind {
     CONFIG_COMMAND,    /* a program and its arguments: char **, NULL-terminated */
     CONFIG_EXIT_CODES, /* "CODE=MEANING", ...: uint8_t[256] */
     CONFIG_SIZE,       /* uint64_t */
-    CONFIG_DURATION,   /* int64_t milliseconds */
+    CONFIG_DURATION,   /* int64_t milliseconds; CONFIG_FOREVER where the table's bound is "forever" */
     CONFIG_NUMBER,     /* unsigned */
     CONFIG_CHOICE,     /* an enum, in the order of `choices` */
     CONFIG_SWITCH,     /* true or false: bool */

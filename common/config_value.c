@@ -68,6 +68,14 @@ static int parse_duration(const char *text, uint64_t *milliseconds)
     return 0;
 }
 
+static int parse_endless(const char *text, uint64_t *milliseconds)
+{
+    if (strcmp(text, "forever") != 0)
+        return parse_duration(text, milliseconds);
+    *milliseconds = CONFIG_FOREVER;
+    return 0;
+}
+
 static int parse_number(const char *text, uint64_t *value)
 {
     unsigned long long number;
@@ -176,9 +184,12 @@ static int store_size(const struct config_key *key, const char *text, void *fiel
 
 static int store_duration(const struct config_key *key, const char *text, void *field, struct err *err)
 {
+    bool is_endless = strcmp(key->most, "forever") == 0;
+    const char *form =
+        is_endless ? "digits and s, m, h or d, such as 30d, or forever" : "digits and s, m, h or d, such as 10m";
     uint64_t value = 0;
 
-    if (parse_bounded(key, text, parse_duration, "digits and s, m, h or d, such as 10m", &value, err) != 0)
+    if (parse_bounded(key, text, is_endless ? parse_endless : parse_duration, form, &value, err) != 0)
         return -1;
     *(int64_t *)field = (int64_t)value;
     return 0;

@@ -47,18 +47,8 @@ static void wire(struct engine *engine)
                                                       .outbox = &engine->outbox,
                                                       .launcher = engine->launcher,
                                                       .helper = &engine->helper};
-}
-
-/* What the receiver could not finish, as at a power cut. Rubbish that stays is no reason not to start. */
-static void clear_tmp(const struct engine *engine, int64_t now_ms)
-{
-    struct err err = {0};
-    int count = spool_clear_tmp(&engine->spool, now_ms, &err);
-
-    if (count < 0)
-        log_say(LOG_WARNING, "%s", err.text);
-    else if (count > 0)
-        log_say(LOG_INFO, "cleared %d old files out of tmp/ in the spool", count);
+    engine->retention = (struct retention){
+        .config = engine->config, .index = &engine->index, .spool = &engine->spool, .outbox = &engine->outbox};
 }
 
 /*
@@ -69,13 +59,13 @@ static int take_up(struct engine *engine, struct err *err)
 {
     int64_t now_ms = clock_now_ms();
 
-    clear_tmp(engine, now_ms);
     if (index_open(&engine->index, engine->index_path, INDEX_PROCESSOR, err) != 0 ||
         ledger_recover(&engine->index, now_ms, err) != 0 ||
         filing_rest(&engine->index, &engine->spool, now_ms, err) != 0 ||
         outbox_open(&engine->outbox, &engine->spool, &engine->index, err) != 0 ||
         watch_open(&engine->watch, &engine->spool, err) != 0)
         return -1;
+    retention_continue(&engine->retention, now_ms);
     return intake_scan(&engine->intake, err);
 }
 
@@ -160,6 +150,12 @@ static bool same_places(const struct engine *engine, const struct config *config
     return strcmp(engine->spool_path, config->spool) == 0 && strcmp(engine->index_path, config->index) == 0;
 }
 
+static void look_anew(struct engine *engine)
+{
+    schedule_disturb(&engine->schedule);
+    retention_wake(&engine->retention);
+}
+
 /* The launcher has taken the new text and goes by its handlers' numbers from now on; so must we. */
 static void reloaded(struct engine *engine, int fd)
 {
@@ -179,7 +175,7 @@ static void reloaded(struct engine *engine, int fd)
         *engine->config = config;
         log_reopen(config.log_file);
         log_say(LOG_INFO, "reloaded %s", config.path);
-        schedule_disturb(&engine->schedule);
+        look_anew(engine);
     }
     config_errors_free(&errors);
     free(text);
@@ -269,7 +265,7 @@ static void read_watch(struct engine *engine, int64_t now_ms)
         if (event == WATCH_FILE)
             intake_arrived(&engine->intake, name, now_ms);
         else if (event == WATCH_WAKE)
-            schedule_disturb(&engine->schedule);
+            look_anew(engine);
         else if (event == WATCH_GONE)
             lose_watch(engine);
         else if (intake_scan(&engine->intake, &err) != 0)
@@ -324,7 +320,8 @@ static int sleep_ms(const struct engine *engine, int64_t now_ms)
     if (engine->helper_ms != 0)
         next = smaller(next, engine->helper_ms);
     if (!engine->stopping)
-        next = smaller(next, smaller(schedule_ms(engine), intake_next_ms(&engine->intake)));
+        next = smaller(smaller(next, engine->retention.next_ms),
+                       smaller(schedule_ms(engine), intake_next_ms(&engine->intake)));
     else if (engine->stop_ms != INT64_MAX)
         next = smaller(next, now_ms + engine->stop_ms - clock_monotonic_ms());
     if (next == INT64_MAX)
@@ -367,11 +364,14 @@ static void go_on(struct engine *engine, int64_t now_ms)
     if (engine->intake.wants_reload && engine->reloads == 0)
         ask_for_reload(engine);
     engine->intake.wants_reload = false;
-    if (engine->intake.queued || engine->runner.changed)
+    if (engine->intake.queued || engine->runner.changed) {
         schedule_disturb(&engine->schedule);
+        retention_disturb(&engine->retention);
+    }
     engine->intake.queued = engine->runner.changed = false;
     if (engine->reloads == 0 && schedule_is_due(&engine->schedule, now_ms))
         schedule_pass(&engine->schedule, &engine->runner, now_ms);
+    retention_continue(&engine->retention, now_ms);
     /* Deliveries that were settled without a run release those behind them. */
     if (engine->runner.changed)
         schedule_disturb(&engine->schedule);

@@ -16,6 +16,7 @@
 #include "processor/launcher.h"
 #include "processor/message.h"
 #include "processor/outbox.h"
+#include "processor/retention.h"
 #include "processor/runner.h"
 #include "processor/schedule.h"
 #include "processor/watch.h"
@@ -37,6 +38,7 @@ struct engine {
     struct intake intake;
     struct runner runner;
     struct schedule schedule;
+    struct retention retention;
 
     int lock;    /* held on the spool for as long as we live */
     int signals; /* signalfd */

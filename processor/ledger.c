@@ -173,6 +173,10 @@ int ledger_start(struct index *index, struct delivery *delivery, int64_t now_ms,
         query_number(&query, ":id", delivery->id);
         status = query_run(&query, err);
     }
+    if (status == 0 && index_changes(index) == 0) {
+        index_rollback(index);
+        return 1;
+    }
     if (status == 0)
         status = query_start(&query, index, STATEMENT_ATTEMPT_START, err);
     if (status == 0) {
@@ -282,9 +286,11 @@ static int pass_on(struct index *index, const struct delivery *delivery, const s
 {
     bool release = (end->state == STATE_DONE || end->state == STATE_SKIPPED) && !end->skip_rest;
     char is_dead[CONFIG_NAME_MAX + 64];
+    char was_cancelled[CONFIG_NAME_MAX + 64];
     char said_skip[CONFIG_NAME_MAX + 64];
 
     snprintf(is_dead, sizeof is_dead, "handler %s is dead", delivery->handler);
+    snprintf(was_cancelled, sizeof was_cancelled, "handler %s was cancelled", delivery->handler);
     snprintf(said_skip, sizeof said_skip, "handler %s said to skip the rest", delivery->handler);
     if (end->state == STATE_RETRY && !end->skip_rest)
         return 0;
@@ -292,7 +298,8 @@ static int pass_on(struct index *index, const struct delivery *delivery, const s
         return change_rest(index, delivery, STATEMENT_DELIVERY_SKIP_REST,
                            end->state == STATE_DEAD ? is_dead : said_skip, now_ms, err);
     /* The operator had it run again, and it alone: what it once took with it may follow now. */
-    if (change_rest(index, delivery, STATEMENT_DELIVERY_REVIVE_REST, is_dead, now_ms, err) != 0)
+    if (change_rest(index, delivery, STATEMENT_DELIVERY_REVIVE_REST, is_dead, now_ms, err) != 0 ||
+        change_rest(index, delivery, STATEMENT_DELIVERY_REVIVE_REST, was_cancelled, now_ms, err) != 0)
         return -1;
     return change_rest(index, delivery, STATEMENT_DELIVERY_RELEASE_NEXT, NULL, now_ms, err);
 }

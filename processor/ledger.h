@@ -63,15 +63,6 @@ __attribute__((warn_unused_result)) int ledger_queue(struct index *index, const 
 __attribute__((warn_unused_result)) int ledger_give_up(struct index *index, const char *id, int64_t now_ms,
                                                        struct err *err);
 
-/*
- * Queues a message's deliveries anew, of all handlers or of the one named `handler` and the filters before it, whose
- * output it needs; within one transaction. Refused (permanent) while one of them runs, when the message is unknown,
- * or when no route of the configuration has such a handler for it. Gives the number in `queued`.
- */
-__attribute__((warn_unused_result)) int ledger_replay(struct index *index, const struct config *config,
-                                                      const char *id, const char *handler, int64_t now_ms,
-                                                      int *queued, struct err *err);
-
 /* What has become of a message's deliveries, for the flag of its file. */
 struct ledger_tally {
     int64_t deliveries;
@@ -95,7 +86,8 @@ __attribute__((warn_unused_result)) int ledger_next_due(struct index *index, con
 __attribute__((warn_unused_result)) int ledger_load(struct index *index, int64_t id, struct delivery *delivery,
                                                     struct err *err);
 
-/* pending or retry -> running, and a new attempt; delivery->attempts counts it. */
+/* pending or retry -> running, and a new attempt; delivery->attempts counts it. 1: the operator has called it off
+ * since it was found, and nothing is changed. */
 __attribute__((warn_unused_result)) int ledger_start(struct index *index, struct delivery *delivery, int64_t now_ms,
                                                      struct err *err);
 

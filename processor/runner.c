@@ -237,6 +237,16 @@ static int settle(struct runner *runner, struct attempt *attempt, enum state sta
     return 0;
 }
 
+/* What ledger_start gave, with an attempt that was called off let go: 0 or -1. */
+static int called_off(struct runner *runner, struct attempt *attempt, int status)
+{
+    if (status != 1)
+        return status;
+    runner->changed = true;
+    attempt_free(attempt);
+    return 0;
+}
+
 /* The attempt is written down first: what runs without being written down would run a second time after a crash. */
 static int start_handler(struct runner *runner, struct attempt *attempt, uint64_t program, bool may_reply,
                          int64_t now_ms, struct err *err)
@@ -265,14 +275,16 @@ static int start_handler(struct runner *runner, struct attempt *attempt, uint64_
     }
     if (message >= 0)
         (void)close(message);
-    return status;
+    return called_off(runner, attempt, status);
 }
 
 /* A letter that is finished was allowed when it was asked for, and only waits to be sent. */
 static int start_sending(struct runner *runner, struct attempt *attempt, int64_t now_ms, struct err *err)
 {
-    if (ledger_start(runner->context.index, &attempt->delivery, now_ms, err) != 0)
-        return -1;
+    int status = ledger_start(runner->context.index, &attempt->delivery, now_ms, err);
+
+    if (status != 0)
+        return called_off(runner, attempt, status);
     attempt->keep_output = true;
     keep_attempt(runner, attempt);
     send_letter(runner, attempt, now_ms);

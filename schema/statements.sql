@@ -32,17 +32,29 @@ UPDATE message
 UPDATE message SET queued_ms = :now WHERE id = :id;
 
 -- name: message_reopen
-UPDATE message SET ended_ms = NULL WHERE id = :id;
+UPDATE message SET ended_ms = NULL, stored = NULL, gone_ms = NULL WHERE id = :id;
 
 -- name: message_set_ended
-UPDATE message SET ended_ms = :now WHERE id = :id;
+-- Not one that the operator has had queued again since its deliveries were counted.
+UPDATE message
+   SET ended_ms = :now,
+       stored = CASE WHEN gone_ms IS NOT NULL THEN NULL
+                     WHEN EXISTS (SELECT 1 FROM delivery d WHERE d.message_id = message.id AND d.state = 'dead')
+                     THEN 'dead'
+                     WHEN EXISTS (SELECT 1 FROM delivery d WHERE d.message_id = message.id) THEN 'done'
+                     ELSE 'kept' END
+ WHERE id = :id
+   AND NOT EXISTS (SELECT 1 FROM delivery d
+                    WHERE d.message_id = message.id AND d.state IN ('pending', 'running', 'retry'));
 
 -- name: message_unended
--- Messages that were queued, whose deliveries have all ended, and that are not marked as ended yet.
+-- Messages that were queued, whose deliveries have all ended, and that are not marked as ended yet: the first :limit
+-- behind :after.
 SELECT m.id FROM message m
- WHERE m.ended_ms IS NULL AND m.queued_ms IS NOT NULL
+ WHERE m.ended_ms IS NULL AND m.queued_ms IS NOT NULL AND m.id > :after
    AND NOT EXISTS (SELECT 1 FROM delivery d
-                    WHERE d.message_id = m.id AND d.state IN ('pending', 'running', 'retry'));
+                    WHERE d.message_id = m.id AND d.state IN ('pending', 'running', 'retry'))
+ ORDER BY m.id LIMIT :limit;
 
 -- name: message_outcome
 -- How many of a message's deliveries there are, have not ended, and are dead.
@@ -81,7 +93,9 @@ SELECT d.id, d.message_id, d.recipient, r.address, d.route, d.handler, d.positio
  WHERE d.id = :id;
 
 -- name: delivery_start
-UPDATE delivery SET state = 'running', due_ms = NULL, attempts = attempts + 1 WHERE id = :id;
+-- One that the operator has called off in the meantime stays as it is.
+UPDATE delivery SET state = 'running', due_ms = NULL, attempts = attempts + 1
+ WHERE id = :id AND state IN ('pending', 'retry');
 
 -- name: delivery_end
 UPDATE delivery
@@ -90,7 +104,7 @@ UPDATE delivery
  WHERE id = :id;
 
 -- name: delivery_revive_rest
--- The handlers after one that was dead and is not any more, skipped for that alone: like new ones.
+-- The handlers after one that was dead or cancelled and is not any more, skipped for that alone: like new ones.
 UPDATE delivery
    SET state = 'pending', due_ms = NULL, ended_ms = NULL, queued_ms = :now, attempts_before = attempts, detail = ''
  WHERE message_id = :message_id AND recipient = :recipient AND route = :route AND position > :position
@@ -151,9 +165,75 @@ UPDATE attempt
    SET ended_ms = :now, outcome = 'retry', detail = 'interrupted: the processor ended while it ran'
  WHERE outcome = 'running';
 
+-- ---- what is kept, and for how long ----
+
+-- name: retention_list
+-- The first :limit messages of a kind that ended no later than :before and that nobody has a use for any more.
+SELECT m.id, m.size_bytes, m.ended_ms FROM message m
+ WHERE m.stored = :stored AND m.ended_ms <= :before
+   AND NOT EXISTS (SELECT 1 FROM delivery d
+                    WHERE d.message_id = m.id AND d.state IN ('pending', 'running', 'retry'))
+ ORDER BY m.ended_ms, m.id LIMIT :limit;
+
+-- name: retention_may_go
+-- The same of one message, asked for again when nobody else can change it.
+SELECT 1 FROM message m
+ WHERE m.id = :id AND m.stored = :stored
+   AND NOT EXISTS (SELECT 1 FROM delivery d
+                    WHERE d.message_id = m.id AND d.state IN ('pending', 'running', 'retry'));
+
+-- name: retention_gone
+UPDATE message SET gone_ms = :now, stored = NULL WHERE id = :id;
+
+-- name: retention_bytes
+SELECT bytes FROM store WHERE stored = :stored;
+
+-- name: retention_forget
+-- With its recipients, deliveries and attempts.
+DELETE FROM message
+ WHERE id IN (SELECT m.id FROM message m
+               WHERE m.gone_ms IS NOT NULL AND m.ended_ms <= :before
+               ORDER BY m.ended_ms LIMIT :limit);
+
+-- name: retention_forget_rejections
+DELETE FROM rejection
+ WHERE id IN (SELECT r.id FROM rejection r WHERE r.rejected_ms <= :before ORDER BY r.rejected_ms LIMIT :limit);
+
+-- name: retention_oldest_row
+-- Of what could be forgotten.
+SELECT min(time_ms)
+  FROM (SELECT min(m.ended_ms) AS time_ms FROM message m WHERE m.gone_ms IS NOT NULL
+        UNION ALL
+        SELECT min(r.rejected_ms) FROM rejection r);
+
+-- name: message_is_gone
+SELECT gone_ms IS NOT NULL FROM message WHERE id = :id;
+
+-- ---- what the operator changes ----
+
+-- name: delivery_state
+SELECT state FROM delivery
+ WHERE message_id = :message_id AND recipient = :recipient AND route = :route AND handler = :handler;
+
 -- name: delivery_running
+-- Of the choices here and below, one that is NULL lets everything pass.
 SELECT handler FROM delivery
- WHERE message_id = :id AND state = 'running' AND (:handler IS NULL OR handler = :handler) LIMIT 1;
+ WHERE message_id = :id AND state = 'running' AND (:handler IS NULL OR handler = :handler)
+   AND (:route IS NULL OR lower(route) = lower(:route))
+ LIMIT 1;
+
+-- name: delivery_cancel
+UPDATE delivery SET state = 'cancelled', due_ms = NULL, ended_ms = :now, detail = 'called off by the operator'
+ WHERE message_id = :id AND state IN ('pending', 'retry') AND (:state IS NULL OR state = :state)
+   AND (:handler IS NULL OR handler = :handler) AND (:route IS NULL OR lower(route) = lower(:route));
+
+-- name: delivery_skip_cancelled
+-- The handlers after one that was cancelled, which wait for it.
+UPDATE delivery AS d SET state = 'skipped', ended_ms = :now, detail = 'handler ' || c.handler || ' was cancelled'
+  FROM delivery AS c
+ WHERE d.message_id = :id AND d.state = 'pending' AND d.due_ms IS NULL
+   AND c.message_id = d.message_id AND c.recipient = d.recipient AND c.route = d.route AND c.position < d.position
+   AND c.state = 'cancelled' AND c.ended_ms = :now;
 
 -- ---- the operator's command ----
 
@@ -176,9 +256,10 @@ SELECT * FROM (
                         CASE WHEN m.queued_ms IS NULL THEN 'received' ELSE 'kept' END) AS state,
                m.sender, m.size_bytes, m.queued_ms, m.ended_ms, m.client_address, m.client_helo, m.client_protocol,
                m.tls, m.subject, m.header_from, m.header_to, m.header_date, m.header_reply_to, m.header_message_id,
-               m.header_list_id, m.no_reply
+               m.header_list_id, m.no_reply, m.gone_ms
           FROM message m
          WHERE m.id BETWEEN :prefix AND :prefix || '~' -- which sorts behind all IDs that begin so
+           AND (:since IS NULL OR m.received_ms >= :since) AND (:until IS NULL OR m.received_ms < :until)
            AND (:sender IS NULL OR lower(m.sender) = lower(:sender)
                 OR substr(:sender, 1, 1) = '@'
                    AND substr(lower(m.sender), -length(:sender)) = lower(:sender))) AS found
@@ -191,6 +272,22 @@ SELECT * FROM (
                       AND (:handler IS NULL OR d.handler = :handler))
      ORDER BY id DESC LIMIT :limit)
  ORDER BY id;
+
+-- name: command_choose
+-- IDs of the first :limit messages behind :after that have such a delivery. The choices are those of
+-- command_messages; with :waiting, only those are looked at that can still be called off, or run.
+SELECT m.id FROM message m
+ WHERE m.id > :after AND m.queued_ms IS NOT NULL AND (:waiting IS NULL OR m.ended_ms IS NULL)
+   AND (:since IS NULL OR m.received_ms >= :since) AND (:until IS NULL OR m.received_ms < :until)
+   AND (:sender IS NULL OR lower(m.sender) = lower(:sender)
+        OR substr(:sender, 1, 1) = '@' AND substr(lower(m.sender), -length(:sender)) = lower(:sender))
+   AND EXISTS (SELECT 1 FROM delivery d
+                WHERE d.message_id = m.id
+                  AND (:waiting IS NULL OR d.state IN ('pending', 'running', 'retry'))
+                  AND (:state IS NULL OR d.state = :state)
+                  AND (:route IS NULL OR lower(d.route) = lower(:route))
+                  AND (:handler IS NULL OR d.handler = :handler))
+ ORDER BY m.id LIMIT :limit;
 
 -- name: command_deliveries
 SELECT d.id, r.address, d.route, d.handler, d.state, d.due_ms, d.queued_ms, d.ended_ms, d.attempts, d.replay,

@@ -23,6 +23,7 @@ int command_check(struct command_call *call);
 int command_help(struct command_call *call);
 int command_list(struct command_call *call);
 int command_reprocess(struct command_call *call);
+int command_cancel(struct command_call *call);
 int command_show(struct command_call *call);
 int command_status(struct command_call *call);
 

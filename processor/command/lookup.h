@@ -37,6 +37,7 @@ enum lookup_column {
     LOOKUP_HEADER_MESSAGE_ID,
     LOOKUP_HEADER_LIST_ID,
     LOOKUP_NO_REPLY,
+    LOOKUP_GONE_MS,
 };
 
 /* Columns of the statement command_deliveries. */
@@ -73,12 +74,22 @@ struct lookup_filter {
     const char *id; /* the beginning of one, as id_prefix gives it */
     const char *state, *route, *handler;
     const char *sender; /* an address, "" for the null sender, or "@" and a domain */
+    int64_t since_ms;   /* received then or later; 0: whenever */
+    int64_t until_ms;   /* received before; 0: whenever */
     int64_t limit;      /* the newest so many; 0 is none */
 };
 
 /* Starts the query; rows come oldest first. */
 __attribute__((warn_unused_result)) int lookup_start(struct query *query, struct index *index,
                                                      const struct lookup_filter *filter, struct err *err);
+
+/*
+ * Starts the query for the IDs of the first messages behind `after` that the filter lets pass (but for its `id`), and
+ * that have deliveries: `limit` of them, oldest first. With `is_waiting`, of those that have not ended.
+ */
+__attribute__((warn_unused_result)) int lookup_choose(struct query *query, struct index *index,
+                                                      const struct lookup_filter *filter, const char *after,
+                                                      bool is_waiting, struct err *err);
 
 /* Start the queries for a message's deliveries, and for a delivery's attempts; `id` is to stay until the query ends.
  */

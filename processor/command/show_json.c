@@ -100,6 +100,7 @@ int show_json(struct json *json, struct query *message, const char *file, struct
         json_text(json, "file", span_text(file));
     else
         json_null(json, "file");
+    json_column_time(json, "file_removed", message, LOOKUP_GONE_MS);
     write_client(json, message);
     write_headers(json, message);
     if (status == 0)

@@ -53,6 +53,14 @@ static void print_client(FILE *out, struct query *message)
     (void)fputc('\n', out);
 }
 
+static void print_file(const struct command_call *call, struct query *message, const char *file)
+{
+    if (file[0] == '\0' && !query_column_is_null(message, LOOKUP_GONE_MS))
+        print_time(call, "file removed", query_column_number(message, LOOKUP_GONE_MS));
+    else
+        print_field(call->out.out, "file", span_text(file[0] != '\0' ? file : "no longer in the spool"));
+}
+
 static int print_envelope(const struct command_call *call, struct query *message, const char *file, struct err *err)
 {
     FILE *out = call->out.out;
@@ -67,7 +75,7 @@ static int print_envelope(const struct command_call *call, struct query *message
     print_client(out, message);
     text_size((uint64_t)query_column_number(message, LOOKUP_SIZE_BYTES), size);
     print_field(out, "size", span_text(size));
-    print_field(out, "file", span_text(file[0] != '\0' ? file : "no longer in the spool"));
+    print_file(call, message, file);
     return 0;
 }
 

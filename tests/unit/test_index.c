@@ -141,7 +141,7 @@ static void a_new_index_has_the_whole_schema(void **state)
     assert_sql(bed,
                "SELECT group_concat(name, ' ') FROM (SELECT name FROM sqlite_schema"
                " WHERE type = 'table' AND name NOT LIKE 'sqlite%' ORDER BY name)",
-               "attempt delivery message recipient rejection");
+               "attempt delivery message recipient rejection store");
     assert_sql(bed,
                "SELECT count(*) FROM pragma_table_list WHERE type = 'table' AND schema = 'main' AND NOT strict"
                " AND name NOT LIKE 'sqlite%'",

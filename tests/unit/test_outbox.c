@@ -3,6 +3,7 @@
 #include <dirent.h>
 
 #include "processor/ledger.h"
+#include "processor/ledger_change.h"
 #include "processor/outbox.h"
 
 static struct outbox outbox;
@@ -148,11 +149,16 @@ static void wait_with_output(struct bed *bed, const char *id, const char *key)
 
 static void opening_removes_what_nobody_waits_for(void **state)
 {
+    const struct ledger_change change = {.now_ms = 2000};
     struct bed *bed = *state;
+    int cancelled = 0;
 
     open_outbox(bed);
     wait_with_output(bed, bed_id(1), "1KADPTED00000001.1.answer");
     wait_with_output(bed, bed_id(2), "1KADPTED00000002.1.answer");
+    bed_ok(bed, index_begin(&bed->index, &bed->err));
+    bed_ok(bed, ledger_cancel_within(&bed->index, &change, bed_id(2), &cancelled, &bed->err));
+    bed_ok(bed, index_commit(&bed->index, &bed->err));
     bed_ok(bed, ledger_message_ended(&bed->index, bed_id(2), 2000, &bed->err));
     for (int i = 0; i < 3; i++) {
         static const char *const rubbish[] = {"1KADPTED00000003.1.answer", "1KADPTED00000001.1.answer.new", "odd"};
