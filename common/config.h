@@ -33,7 +33,7 @@
 
 enum {
     CONFIG_NAME_MAX = 64,      /* bytes in a handler's name: letters, digits, - and _ */
-    CONFIG_KEY_COUNT = 42,     /* rows of the table of keys */
+    CONFIG_KEY_COUNT = 44,     /* rows of the table of keys */
     CONFIG_ERRORS_MAX = 100,   /* mistakes that are reported of one file */
     CONFIG_FILE_MAX = 1 << 20, /* bytes of a file */
 };
@@ -58,6 +58,9 @@ struct config_handler {
     char **arguments; /* NULL-terminated; the first is the program as written, a bare name or an absolute path */
     char *program;    /* absolute: a bare name is put behind the handler folder */
     char *user;       /* the account it runs as; NULL: the processor's own */
+    char *
+        *on_dead; /* what is run when a message is dead for it: its own, or else the file's; NULL or empty: nothing */
+    char *on_dead_program; /* absolute; NULL: none */
     int64_t timeout_ms;
     unsigned concurrency;
     int64_t retry_first_ms;
@@ -107,6 +110,7 @@ struct config {
     uint64_t reserve;             /* bytes that stay free in the spool's file system */
     unsigned max_runs;            /* handlers running at once, all told */
     unsigned reply_limit;         /* automatic replies to one address in an hour */
+    char **on_dead;               /* for handlers without one of their own; NULL or empty: nothing */
     int64_t keep_done_ms;         /* of files in the spool; CONFIG_FOREVER, here and below: for ever */
     int64_t keep_dead_ms;
     uint64_t keep_size;      /* bytes of all files of messages that are done */
@@ -148,6 +152,9 @@ void config_errors_free(struct config_errors *errors);
 /* The handler with this number, or NULL. */
 const struct config_handler *config_handler(const struct config *config, size_t number);
 
+/* The handler of that name in the route with this pattern, or NULL. */
+const struct config_handler *config_handler_named(const struct config *config, const char *route, const char *name);
+
 /* What the value of a key is, and so how it is read and kept. */
 enum config_kind {
     CONFIG_HOSTNAME,   /* a domain name: char * */
@@ -175,6 +182,8 @@ struct config_key {
     enum config_kind kind;
     const char *least, *most; /* bounds, written as values are; NULL: none */
     const char *choices;      /* "reject discard" */
+    bool is_looked_up;        /* of a program: a bare name is one in the folder of handlers */
+    bool may_be_empty;        /* of a list: {} means none */
     size_t offset;            /* of its field in struct config or struct config_handler */
 };
 const struct config_key *config_keys(size_t *count);

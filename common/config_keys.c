@@ -12,6 +12,7 @@
 #define FILE_PATH .kind = CONFIG_FILE, .type = "path"
 #define ACCOUNT .kind = CONFIG_ACCOUNT, .type = "name"
 #define COMMAND .kind = CONFIG_COMMAND, .type = "list"
+#define PROGRAM .kind = CONFIG_COMMAND, .type = "list", .is_looked_up = true
 #define EXIT_CODES .kind = CONFIG_EXIT_CODES, .type = "list"
 #define SIZE(from, to) .kind = CONFIG_SIZE, .type = "size", .least = (from), .most = (to)
 #define DURATION(from, to) .kind = CONFIG_DURATION, .type = "duration", .least = (from), .most = (to)
@@ -75,6 +76,8 @@ static const struct config_key keys[] = {
      .help = "the most handlers that run at the same time"},
     {.name = "reply-limit", GLOBAL(reply_limit), NUMBER("1", "10000"), .default_text = "20",
      .help = "the most automatic replies to one address in an hour"},
+    {.name = "on-dead", GLOBAL(on_dead), PROGRAM, .may_be_empty = true,
+     .help = "a program that is run when a message is dead for a handler that has no on-dead of its own"},
     {.name = "keep-done", GLOBAL(keep_done_ms), DURATION("0", "forever"), .default_text = "30d",
      .help = "how long the file of a message is kept whose handlers are done"},
     {.name = "keep-dead", GLOBAL(keep_dead_ms), DURATION("1h", "forever"), .default_text = "forever",
@@ -89,11 +92,11 @@ static const struct config_key keys[] = {
     {.section = "route", .name = "handler", SECTION,
      .help = "a program that is run for each message, by a name of its own; none: mail is accepted and kept"},
 
-    {.name = "run", HANDLER(arguments), COMMAND,
+    {.name = "run", HANDLER(arguments), PROGRAM,
      .help = "the program and its arguments; the message is its standard input"},
-    {.name = "filter", HANDLER(arguments), COMMAND,
+    {.name = "filter", HANDLER(arguments), PROGRAM,
      .help = "the same, and its standard output replaces the message for the handlers after it"},
-    {.name = "reply", HANDLER(arguments), COMMAND,
+    {.name = "reply", HANDLER(arguments), PROGRAM,
      .help = "the same, and its standard output is mailed back to the sender"},
     {.name = "user", HANDLER(user), ACCOUNT, .help = "the account that the program runs as; else the processor's"},
     {.name = "timeout", HANDLER(timeout_ms), DURATION("1s", "7d"), .default_text = "10m",
@@ -106,6 +109,8 @@ static const struct config_key keys[] = {
      .help = "the longest pause before a retry"},
     {.name = "give-up", HANDLER(give_up_ms), DURATION("1s", "365d"), .default_text = "3d",
      .help = "how long a message is tried; then it is dead until someone acts"},
+    {.name = "on-dead", HANDLER(on_dead), PROGRAM, .may_be_empty = true,
+     .help = "a program that is run, with the message as its standard input, when that is dead; {} for none"},
     {.name = "exit-codes", HANDLER(exit_codes), EXIT_CODES,
      .help = "what exit codes mean where the program differs from the usual: CODE=done, skip, retry or dead"},
 };

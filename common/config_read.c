@@ -274,21 +274,46 @@ static void read_route(const struct reading *reading, cfg_t *section, struct con
 /* ---- all of it ----------------------------------------------------------------------------------------------------
  */
 
-/* Bare names are put behind the handler folder, which may be named after the routes. */
+/* A bare name is put behind the handler folder, which may be named after the routes. NULL: none, or no memory. */
+static char *find_program(const struct reading *reading, const struct config_handler *handler, char **arguments)
+{
+    const char *program = arguments == NULL ? NULL : arguments[0];
+    char *path = NULL;
+
+    if (program == NULL || reading->config->handlers == NULL)
+        return NULL;
+    if (program[0] == '/')
+        path = strdup(program);
+    else if (asprintf(&path, "%s/%s", reading->config->handlers, program) < 0)
+        path = NULL;
+    if (path == NULL)
+        config_error(reading->errors, reading->config->path, handler->line, "out of memory");
+    return path;
+}
+
+/* A handler that says nothing of it has the file's. */
+static void inherit_on_dead(const struct reading *reading, struct config_handler *handler)
+{
+    char **list = reading->config->on_dead;
+    size_t count = 0;
+
+    if (handler->on_dead != NULL || list == NULL)
+        return;
+    while (list[count] != NULL)
+        count++;
+    handler->on_dead = config_list_copy((const char *const *)list, count);
+    if (handler->on_dead == NULL)
+        config_error(reading->errors, reading->config->path, handler->line, "out of memory");
+}
+
 static void find_programs(const struct reading *reading, struct config_route *route)
 {
     for (size_t i = 0; i < route->handler_count; i++) {
         struct config_handler *handler = &route->handlers[i];
-        const char *program = handler->arguments == NULL ? NULL : handler->arguments[0];
 
-        if (program == NULL || reading->config->handlers == NULL)
-            continue;
-        if (program[0] == '/')
-            handler->program = strdup(program);
-        else if (asprintf(&handler->program, "%s/%s", reading->config->handlers, program) < 0)
-            handler->program = NULL;
-        if (handler->program == NULL)
-            config_error(reading->errors, reading->config->path, handler->line, "out of memory");
+        inherit_on_dead(reading, handler);
+        handler->program = find_program(reading, handler, handler->arguments);
+        handler->on_dead_program = find_program(reading, handler, handler->on_dead);
     }
 }
 

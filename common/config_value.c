@@ -262,9 +262,9 @@ static int check_program(const struct config_key *key, const char *program, stru
         return err_set(err, ERR_PERMANENT, "the program is empty; write {\"PROGRAM\", \"ARGUMENT\", ...}");
     if (strlen(program) > PATH_SIZE_MAX / 2)
         return err_set(err, ERR_PERMANENT, "the program " SHOWN "... is too long for a path", program);
-    if (program[0] == '/' || (is_bare && key->section[0] != '\0' && program[0] != '.'))
+    if (program[0] == '/' || (is_bare && key->is_looked_up && program[0] != '.'))
         return 0;
-    if (key->section[0] == '\0')
+    if (!key->is_looked_up)
         return err_set(err, ERR_PERMANENT, "the program " SHOWN " is not an absolute path; begin it with /", program);
     return err_set(err, ERR_PERMANENT,
                    "the program " SHOWN " is a relative path; begin it with /, or write a bare name "
@@ -272,16 +272,10 @@ static int check_program(const struct config_key *key, const char *program, stru
                    program);
 }
 
-static int store_command(const struct config_key *key, const char *const *texts, size_t count, char ***field,
-                         struct err *err)
+char **config_list_copy(const char *const *texts, size_t count)
 {
-    char **list;
+    char **list = calloc(count + 1, sizeof *list);
 
-    if (count == 0)
-        return err_set(err, ERR_PERMANENT, "no program is given; write {\"PROGRAM\", \"ARGUMENT\", ...}");
-    if (check_program(key, texts[0], err) != 0)
-        return -1;
-    list = calloc(count + 1, sizeof *list);
     for (size_t i = 0; list != NULL && i < count; i++) {
         list[i] = strdup(texts[i]);
         if (list[i] == NULL) {
@@ -289,6 +283,19 @@ static int store_command(const struct config_key *key, const char *const *texts,
             list = NULL;
         }
     }
+    return list;
+}
+
+static int store_command(const struct config_key *key, const char *const *texts, size_t count, char ***field,
+                         struct err *err)
+{
+    char **list;
+
+    if (count == 0 && !key->may_be_empty)
+        return err_set(err, ERR_PERMANENT, "no program is given; write {\"PROGRAM\", \"ARGUMENT\", ...}");
+    if (count > 0 && check_program(key, texts[0], err) != 0)
+        return -1;
+    list = config_list_copy(texts, count);
     if (list == NULL)
         return err_system(err, "memory");
     config_list_free(*field);

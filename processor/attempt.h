@@ -36,6 +36,7 @@ enum attempt_stage {
     ATTEMPT_HANDLER, /* the handler runs */
     ATTEMPT_COMPOSE, /* the helper makes, or is to be asked for, the letter */
     ATTEMPT_SEND,    /* the sendmail command runs */
+    ATTEMPT_ON_DEAD, /* no attempt, but the run of an on-dead program */
     ATTEMPT_RECORD,  /* over; to be written down */
 };
 
@@ -60,6 +61,13 @@ struct attempt {
     int composed;   /* compose: the file being written, or -1 */
     struct address reply_to;
 
+    /* Only of a run of an on-dead program (processor/on_dead.h). */
+    bool is_on_dead;
+    char reason[ERR_TEXT_SIZE];
+    int64_t died_ms;
+    int64_t run;   /* its number among those of the delivery, from 1 */
+    int64_t tries; /* since the delivery died */
+
     /* How it ended. */
     enum run_end end;
     int64_t end_number;
@@ -82,7 +90,8 @@ void attempt_free(struct attempt *attempt);
 __attribute__((warn_unused_result)) int attempt_open_message(const struct attempt_context *context,
                                                              const struct attempt *attempt, struct err *err);
 
-/* Has the launcher start handler number `program`, told all it may know of the message and the delivery. */
+/* Has the launcher start handler number `program`, or its on-dead program, told all it may know of the message and
+ * the delivery. */
 __attribute__((warn_unused_result)) int attempt_launch_handler(const struct attempt_context *context,
                                                                struct attempt *attempt, uint64_t program, int message,
                                                                bool may_reply, struct err *err);

@@ -252,6 +252,8 @@ static int end_delivery(struct index *index, const struct delivery *delivery, co
         query_number(&query, ":due_ms", end->due_ms);
     else
         query_number(&query, ":ended_ms", now_ms);
+    if (end->state == STATE_DEAD && end->on_dead)
+        query_number(&query, ":on_dead_ms", now_ms);
     if (end->output != NULL)
         query_text(&query, ":output", span_text(end->output));
     if (end->replied_to != NULL) {
@@ -365,5 +367,9 @@ int ledger_recover(struct index *index, int64_t now_ms, struct err *err)
     status = ledger_touch(index, STATEMENT_ATTEMPT_RECOVER, NULL, now_ms, err);
     if (status == 0)
         status = ledger_touch(index, STATEMENT_DELIVERY_RECOVER, NULL, now_ms, err);
+    if (status == 0)
+        status = ledger_touch(index, STATEMENT_ON_DEAD_RECOVER, NULL, now_ms, err);
+    if (status == 0)
+        status = ledger_touch(index, STATEMENT_ON_DEAD_RECOVER_RUNS, NULL, now_ms, err);
     return ledger_finish(index, status, err);
 }

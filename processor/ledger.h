@@ -95,6 +95,7 @@ __attribute__((warn_unused_result)) int ledger_start(struct index *index, struct
 struct ledger_end {
     enum state state;   /* that the delivery goes to */
     bool skip_rest;     /* with STATE_DONE or STATE_RETRY: the handlers after it need not run */
+    bool on_dead;       /* with STATE_DEAD: a program is to be told */
     int64_t due_ms;     /* with STATE_RETRY */
     bool has_exit_code; /* else it ended by the signal, or was never started when that is 0 */
     int64_t exit_code;
@@ -122,7 +123,7 @@ __attribute__((warn_unused_result)) int ledger_replies(struct index *index, cons
 
 /* ---- at start ---- */
 
-/* What was left running becomes retry, due now. */
+/* What was left running becomes retry, due now; so do runs of on-dead programs. */
 __attribute__((warn_unused_result)) int ledger_recover(struct index *index, int64_t now_ms, struct err *err);
 
 #endif

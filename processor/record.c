@@ -7,6 +7,7 @@
 #include "common/fault.h"
 #include "common/log.h"
 #include "processor/filing.h"
+#include "processor/on_dead.h"
 
 static void log_attempt(const struct attempt *attempt, enum state state, int64_t now_ms)
 {
@@ -76,6 +77,7 @@ int record_attempt(const struct attempt_context *context, struct attempt *attemp
     end.detail = attempt->outcome.detail;
     end.output = attempt->keep_output && is_needed(attempt, end.state) ? attempt->key : NULL;
     end.replied_to = attempt->replied ? attempt->reply_to.text : NULL;
+    end.on_dead = on_dead_is_wanted(context->config, &attempt->delivery);
     FAULT_POINT("runner-before-record");
     if (ledger_end(context->index, &attempt->delivery, &end, now_ms, err) != 0)
         return -1;
@@ -94,6 +96,7 @@ int record_settled(const struct attempt_context *context, const struct delivery 
     struct ledger_end end = {.state = state, .detail = detail, .out = {"", 0}, .errors = {"", 0}};
     struct log_line line;
 
+    end.on_dead = on_dead_is_wanted(context->config, delivery);
     if (ledger_end(context->index, delivery, &end, now_ms, err) != 0)
         return -1;
     log_start(&line, state == STATE_DEAD ? LOG_WARNING : LOG_INFO, state_word(state));

@@ -114,7 +114,7 @@ static int remove_batch(const struct retention *retention, struct batch *batch, 
     }
     if (index_commit(retention->index, err) != 0)
         return STEP_TROUBLE;
-    log_say(LOG_INFO, "removed the files of %zu messages that were %s", batch->count, kind);
+    log_say(LOG_INFO, "removed %zu file%s of what was %s", batch->count, batch->count == 1 ? "" : "s", kind);
     return STEP_DONE;
 }
 

@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "processor/intake.h"
 #include "processor/letter.h"
+#include "processor/on_dead.h"
 #include "processor/record.h"
 
 /* Makes room for one more, so that keeping it can't fail once its program runs. */
@@ -28,9 +29,12 @@ static int make_room(struct runner *runner, struct err *err)
     return 0;
 }
 
-static void keep_attempt(struct runner *runner, struct attempt *attempt)
+/* With room for it; its delivery is still to be loaded. */
+static struct attempt *new_attempt(struct runner *runner, const struct config_handler *handler, int64_t now_ms,
+                                   struct err *err)
 {
-    runner->attempts[runner->count++] = attempt;
+    return make_room(runner, err) != 0 ? NULL
+                                       : attempt_new(handler, ++runner->last_number | INTAKE_NOT_MINE, now_ms, err);
 }
 
 static void drop_attempt(struct runner *runner, struct attempt *attempt)
@@ -58,7 +62,7 @@ static void record(struct runner *runner, struct attempt *attempt, int64_t now_m
     struct err err = {0};
 
     attempt->stage = ATTEMPT_RECORD;
-    if (record_attempt(&runner->context, attempt, now_ms, &err) != 0) {
+    if ((attempt->is_on_dead ? on_dead_record : record_attempt)(&runner->context, attempt, now_ms, &err) != 0) {
         log_say(LOG_ERR, "%s: what handler %s did is not written down yet: %s", attempt->delivery.message_id,
                 attempt->delivery.handler, err.text);
         attempt->record_ms = now_ms + RUNNER_PAUSE_MS;
@@ -222,6 +226,8 @@ void runner_ended(struct runner *runner, const struct launcher_answer *answer, i
     attempt_take_end(attempt, answer->end, answer->number);
     if (attempt->stage == ATTEMPT_SEND)
         sendmail_ended(runner, attempt, now_ms);
+    else if (attempt->stage == ATTEMPT_ON_DEAD)
+        record(runner, attempt, now_ms);
     else
         handler_ended(runner, attempt, now_ms);
 }
@@ -268,7 +274,7 @@ static int start_handler(struct runner *runner, struct attempt *attempt, uint64_
         FAULT_POINT("runner-started");
         attempt->stage = ATTEMPT_HANDLER;
         attempt->end = RUN_NOT_STARTED;
-        keep_attempt(runner, attempt);
+        runner->attempts[runner->count++] = attempt;
         /* What is wrong with this delivery is its own attempt's failure: the others must not wait for it. */
         if (!is_ready || attempt_launch_handler(&runner->context, attempt, program, message, may_reply, &why) != 0)
             fail_by(runner, attempt, &why, now_ms);
@@ -286,7 +292,7 @@ static int start_sending(struct runner *runner, struct attempt *attempt, int64_t
     if (status != 0)
         return called_off(runner, attempt, status);
     attempt->keep_output = true;
-    keep_attempt(runner, attempt);
+    runner->attempts[runner->count++] = attempt;
     send_letter(runner, attempt, now_ms);
     return 0;
 }
@@ -310,11 +316,8 @@ static int start_attempt(struct runner *runner, struct attempt *attempt, const s
 int runner_start(struct runner *runner, const struct config_handler *handler, int64_t delivery, int64_t now_ms,
                  struct err *err)
 {
-    struct attempt *attempt;
+    struct attempt *attempt = new_attempt(runner, handler, now_ms, err);
 
-    if (make_room(runner, err) != 0)
-        return -1;
-    attempt = attempt_new(handler, ++runner->last_number | INTAKE_NOT_MINE, now_ms, err);
     if (attempt == NULL)
         return -1;
     if (ledger_load(runner->context.index, delivery, &attempt->delivery, err) == 0) {
@@ -324,6 +327,27 @@ int runner_start(struct runner *runner, const struct config_handler *handler, in
     }
     attempt_free(attempt);
     return -1;
+}
+
+int runner_start_on_dead(struct runner *runner, const struct config_handler *handler, int64_t delivery,
+                         int64_t now_ms, struct err *err)
+{
+    struct attempt *attempt = new_attempt(runner, handler, now_ms, err);
+    struct err why = {0};
+    int status;
+
+    if (attempt == NULL)
+        return -1;
+    status = on_dead_begin(&runner->context, attempt, delivery, now_ms, err);
+    if (status < 0)
+        attempt_free(attempt);
+    if (status != 0)
+        return called_off(runner, attempt, status);
+    FAULT_POINT("on-dead-started");
+    runner->attempts[runner->count++] = attempt;
+    if (on_dead_launch(&runner->context, attempt, handler->number, &why) != 0)
+        fail_by(runner, attempt, &why, now_ms);
+    return 0;
 }
 
 /* ---- the loop's calls ---- */

@@ -1,6 +1,7 @@
 #include "processor/schedule.h"
 
 #include "common/log.h"
+#include "processor/on_dead.h"
 
 void schedule_disturb(struct schedule *schedule)
 {
@@ -66,7 +67,8 @@ void schedule_pass(struct schedule *schedule, struct runner *runner, int64_t now
         const char *route = config->routes[handler->route].pattern;
 
         if (start_due(runner, handler, route, now_ms, &err) != 0 ||
-            find_next(runner, handler, route, &next_ms, &err) != 0) {
+            find_next(runner, handler, route, &next_ms, &err) != 0 ||
+            on_dead_pass(runner, handler, route, now_ms, &next_ms, &err) != 0) {
             pause_schedule(schedule, now_ms, &err);
             return;
         }

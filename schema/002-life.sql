@@ -37,3 +37,27 @@ CREATE TRIGGER store_message_deleted AFTER DELETE ON message WHEN OLD.stored IS 
 BEGIN
     UPDATE store SET files = files - 1, bytes = bytes - OLD.size_bytes WHERE stored = OLD.stored;
 END;
+
+-- Programs that are told of dead deliveries.
+ALTER TABLE delivery ADD COLUMN on_dead_ms INTEGER; -- when one is to be run; NULL: none is, or it runs
+ALTER TABLE delivery ADD COLUMN on_dead_tries INTEGER NOT NULL DEFAULT 0; -- runs since the delivery died
+
+CREATE INDEX delivery_on_dead ON delivery (route, handler, on_dead_ms, id) WHERE on_dead_ms IS NOT NULL;
+
+CREATE TABLE on_dead_run (
+    id          INTEGER PRIMARY KEY,
+    delivery_id INTEGER NOT NULL REFERENCES delivery (id) ON DELETE CASCADE,
+    number      INTEGER NOT NULL,           -- from 1
+    reason      TEXT NOT NULL,              -- why the delivery is dead
+    started_ms  INTEGER NOT NULL,
+    ended_ms    INTEGER,                    -- NULL: running
+    outcome     TEXT NOT NULL CHECK (outcome IN ('running', 'done', 'retry', 'dead')), -- dead: given up
+    exit_code   INTEGER,
+    signal      INTEGER,
+    detail      TEXT NOT NULL DEFAULT '',
+    stdout      BLOB NOT NULL DEFAULT x'',  -- the last 16 KiB
+    stderr      BLOB NOT NULL DEFAULT x'',
+    UNIQUE (delivery_id, number)
+) STRICT;
+
+CREATE INDEX on_dead_run_running ON on_dead_run (delivery_id) WHERE outcome = 'running';

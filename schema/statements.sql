@@ -71,7 +71,7 @@ VALUES (:message_id, :recipient, :route, :handler, :position, 'pending', :due_ms
 ON CONFLICT (message_id, recipient, route, handler) DO UPDATE
    SET state = 'pending', position = excluded.position, due_ms = excluded.due_ms, queued_ms = excluded.queued_ms,
        ended_ms = NULL, attempts_before = attempts, replay = replay + 1, output = NULL, replied_to = NULL,
-       replied_key = NULL, detail = '';
+       replied_key = NULL, detail = '', on_dead_ms = NULL;
 
 -- name: delivery_due
 SELECT id FROM delivery
@@ -100,7 +100,7 @@ UPDATE delivery SET state = 'running', due_ms = NULL, attempts = attempts + 1
 -- name: delivery_end
 UPDATE delivery
    SET state = :state, due_ms = :due_ms, ended_ms = :ended_ms, output = :output, replied_to = :replied_to,
-       replied_key = :replied_key, detail = :detail
+       replied_key = :replied_key, detail = :detail, on_dead_ms = :on_dead_ms, on_dead_tries = 0
  WHERE id = :id;
 
 -- name: delivery_revive_rest
@@ -165,6 +165,49 @@ UPDATE attempt
    SET ended_ms = :now, outcome = 'retry', detail = 'interrupted: the processor ended while it ran'
  WHERE outcome = 'running';
 
+-- ---- programs that are told of what is dead ----
+
+-- name: on_dead_due
+SELECT id FROM delivery
+ WHERE route = :route AND handler = :handler AND on_dead_ms IS NOT NULL AND on_dead_ms <= :now
+ ORDER BY on_dead_ms, id LIMIT 1;
+
+-- name: on_dead_next_due
+SELECT min(on_dead_ms) FROM delivery WHERE route = :route AND handler = :handler AND on_dead_ms IS NOT NULL;
+
+-- name: on_dead_load
+SELECT d.detail, d.ended_ms, d.on_dead_tries,
+       1 + coalesce((SELECT max(o.number) FROM on_dead_run o WHERE o.delivery_id = d.id), 0)
+  FROM delivery d WHERE d.id = :id;
+
+-- name: on_dead_take
+UPDATE delivery SET on_dead_ms = NULL, on_dead_tries = on_dead_tries + 1 WHERE id = :id AND on_dead_ms IS NOT NULL;
+
+-- name: on_dead_start
+INSERT INTO on_dead_run (delivery_id, number, reason, started_ms, outcome)
+VALUES (:delivery_id, :number, :reason, :now, 'running');
+
+-- name: on_dead_end
+UPDATE on_dead_run
+   SET ended_ms = :now, outcome = :outcome, exit_code = :exit_code, signal = :signal, detail = :detail,
+       stdout = :stdout, stderr = :stderr
+ WHERE delivery_id = :delivery_id AND number = :number AND outcome = 'running';
+
+-- name: on_dead_again
+-- Unless the operator has acted in the meantime, or it has died once more.
+UPDATE delivery SET on_dead_ms = :due_ms
+ WHERE id = :id AND state = 'dead' AND ended_ms = :died_ms AND on_dead_ms IS NULL;
+
+-- name: on_dead_recover
+UPDATE delivery SET on_dead_ms = :now
+ WHERE state = 'dead' AND on_dead_ms IS NULL
+   AND id IN (SELECT o.delivery_id FROM on_dead_run o WHERE o.outcome = 'running');
+
+-- name: on_dead_recover_runs
+UPDATE on_dead_run
+   SET ended_ms = :now, outcome = 'retry', detail = 'interrupted: the processor ended while it ran'
+ WHERE outcome = 'running';
+
 -- ---- what is kept, and for how long ----
 
 -- name: retention_list
@@ -172,7 +215,10 @@ UPDATE attempt
 SELECT m.id, m.size_bytes, m.ended_ms FROM message m
  WHERE m.stored = :stored AND m.ended_ms <= :before
    AND NOT EXISTS (SELECT 1 FROM delivery d
-                    WHERE d.message_id = m.id AND d.state IN ('pending', 'running', 'retry'))
+                    WHERE d.message_id = m.id
+                      AND (d.state IN ('pending', 'running', 'retry') OR d.on_dead_ms IS NOT NULL
+                           OR EXISTS (SELECT 1 FROM on_dead_run o
+                                       WHERE o.delivery_id = d.id AND o.outcome = 'running')))
  ORDER BY m.ended_ms, m.id LIMIT :limit;
 
 -- name: retention_may_go
@@ -180,7 +226,10 @@ SELECT m.id, m.size_bytes, m.ended_ms FROM message m
 SELECT 1 FROM message m
  WHERE m.id = :id AND m.stored = :stored
    AND NOT EXISTS (SELECT 1 FROM delivery d
-                    WHERE d.message_id = m.id AND d.state IN ('pending', 'running', 'retry'));
+                    WHERE d.message_id = m.id
+                      AND (d.state IN ('pending', 'running', 'retry') OR d.on_dead_ms IS NOT NULL
+                           OR EXISTS (SELECT 1 FROM on_dead_run o
+                                       WHERE o.delivery_id = d.id AND o.outcome = 'running')));
 
 -- name: retention_gone
 UPDATE message SET gone_ms = :now, stored = NULL WHERE id = :id;
@@ -300,6 +349,11 @@ SELECT d.id, r.address, d.route, d.handler, d.state, d.due_ms, d.queued_ms, d.en
 -- name: command_attempts
 SELECT number, started_ms, ended_ms, outcome, exit_code, signal, detail, stdout, stderr
   FROM attempt WHERE delivery_id = :delivery_id ORDER BY number;
+
+-- name: command_on_dead_runs
+-- In the order of command_attempts.
+SELECT number, started_ms, ended_ms, outcome, exit_code, signal, detail, stdout, stderr
+  FROM on_dead_run WHERE delivery_id = :delivery_id ORDER BY number;
 
 -- name: command_message_counts
 -- All, those that the processor has not taken in, and those that have not ended.

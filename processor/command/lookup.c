@@ -66,6 +66,14 @@ int lookup_attempts(struct query *query, struct index *index, int64_t delivery, 
     return 0;
 }
 
+int lookup_on_dead_runs(struct query *query, struct index *index, int64_t delivery, struct err *err)
+{
+    if (query_start(query, index, STATEMENT_COMMAND_ON_DEAD_RUNS, err) != 0)
+        return -1;
+    query_number(query, ":delivery_id", delivery);
+    return 0;
+}
+
 bool lookup_is_state(const char *word)
 {
     return state_from_word(word) != STATE_COUNT || strcmp(word, "received") == 0 || strcmp(word, "kept") == 0;

@@ -97,6 +97,9 @@ __attribute__((warn_unused_result)) int lookup_deliveries(struct query *query, s
                                                           struct err *err);
 __attribute__((warn_unused_result)) int lookup_attempts(struct query *query, struct index *index, int64_t delivery,
                                                         struct err *err);
+/* The same for the runs of an on-dead program, with the same columns. */
+__attribute__((warn_unused_result)) int lookup_on_dead_runs(struct query *query, struct index *index,
+                                                            int64_t delivery, struct err *err);
 
 /* A word that messages or deliveries have as their state. */
 bool lookup_is_state(const char *word);

@@ -19,7 +19,7 @@ declare -A processor_points=(
 )
 
 # Points of what happens only long after, or only to what is dead: killed at in life.sh.
-life_points=' retention-removed retention-forgotten '
+life_points=' retention-removed retention-forgotten on-dead-started on-dead-before-record on-dead-recorded '
 
 for point in $(points FAULT_POINT); do
     [ -n "${writer[$point]-}${processor_points[$point]-}" ] || [[ $life_points == *" $point "* ]] || fail "there is a test for the fault point $point"

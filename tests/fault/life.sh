@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# kill -9 in the midst of what happens after mail's handlers: files and rows that go because their time is over. After a
-# start without the fault what was to go is gone, and what is pending is there and runs.
+# kill -9 in the midst of what happens after mail's handlers: files and rows that go because their time is over, programs
+# that are told of what is dead, messages that are called off. After a start without the fault what was to go is gone,
+# what is pending is there and runs, and every death has been told.
 set -u
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -59,5 +60,80 @@ EOT
     equal "$name: what waits is as it was" "$(states later@example.com)" x=retry
     processor_stop
 done
+
+# ---- on-dead -------------------------------------------------------------------------------------
+
+# The start and the end of a run are commits of their own, behind the two of each attempt.
+for name in runner-before-record:1 runner-recorded:1 on-dead-started:1 on-dead-started:2 on-dead-before-record:1 \
+    on-dead-before-record:2 on-dead-recorded:1 on-dead-recorded:2 runner-ended:2 runner-ended:3 index-before-commit:{3..9} \
+    index-committed:{3..9}; do
+    instance_open
+    program work <<'SH'
+#!/bin/sh
+exit 65
+SH
+    program tell <<'SH'
+#!/bin/sh
+grep -q '^the last line$' || exit 100
+echo "$MAILMILL_DELIVERY $MAILMILL_REASON" >>"${0%/bin/*}/seen/told"
+SH
+    instance_config <<EOT
+on-dead = {"$instance/bin/tell"}
+route "dead@example.com" { handler "x" { run = {"$instance/bin/work"} } }
+EOT
+    if MAILMILL_FAULT=$name processor_start; then
+        for number in 1 2; do
+            submit asker@example.org dead@example.com <<<"Subject: $number"$'\n\nthe last line' ||
+                fail "$name: mail is accepted"
+        done
+        processor_wait
+        equal "$name: it is killed there" "$?" 137
+    else
+        processor_forget
+    fi
+    start_or_finish
+    for number in 1 2; do
+        wait_for "SELECT count(*) = 2 FROM delivery WHERE state = 'dead' AND on_dead_ms IS NULL" || break
+    done
+    wait_for "SELECT count(DISTINCT message) = 2 AND sum(outcome = 'running') = 0 FROM on_dead_runs" ||
+        fail "$name: every death is told" "$(sql 'SELECT * FROM on_dead_runs')"
+    equal "$name: and was" "$(sort -u "$instance/seen/told" | wc -l)" 2
+    equal "$name: none was given up, and nothing is due" "$(sql "SELECT count(*) FROM on_dead_runs WHERE outcome = 'dead'
+        UNION ALL SELECT count(*) FROM delivery WHERE on_dead_ms NOT NULL")" $'0\n0'
+    equal "$name: those that were told are done" "$(sql "SELECT count(DISTINCT message) FROM on_dead_runs
+        WHERE outcome = 'done'")" 2
+    processor_stop
+done
+
+# ---- called off ----------------------------------------------------------------------------------
+
+instance_open
+program work <<'SH'
+#!/bin/sh
+exit 75
+SH
+instance_config <<EOT
+route "later@example.com" { handler "x" { run = {"$instance/bin/work"} retry-first = "1h" } }
+EOT
+start_or_finish
+submit asker@example.org later@example.com <<<"Subject: later"
+tried later@example.com
+before=$(sql 'SELECT * FROM delivery')
+MAILMILL_FAULT=index-before-commit mailmill cancel --state retry >/dev/null 2>&1
+equal "killed before its commit, cancel has changed nothing" "$(sql 'SELECT * FROM delivery')" "$before"
+held "cancel"
+MAILMILL_FAULT=index-committed mailmill cancel --state retry >/dev/null 2>&1
+equal "killed behind it, all of it" "$(states later@example.com)" x=cancelled
+processor_stop
+for name in spool-before-finish spool-finished filing-moved; do
+    if MAILMILL_FAULT=$name processor_start; then
+        fail "$name: it is killed there"
+    fi
+    processor_forget
+done
+start_or_finish
+wait_for "SELECT ended_ms NOT NULL FROM message" || fail "the message that was called off is filed away"
+equal "into cur/" "$(ls "$instance/spool/new")$(find "$instance/spool/cur" -name '*:2,S' | wc -l)" 1
+processor_stop
 
 finish

@@ -111,6 +111,118 @@ touch "$instance/seen/go"
 ended later@example.com 10
 processor_stop
 
+# ---- programs that are told of what is dead ------------------------------------------------------
+
+instance_open
+program work <<'SH'
+#!/bin/sh
+[ -e "${0%/bin/*}/seen/mended" ] || exit "$1"
+SH
+program tell <<'SH'
+#!/bin/sh
+seen=${0%/bin/*}/seen
+[ ! -e "$seen/hold" ] || { touch "$seen/held"; while [ -e "$seen/hold" ]; do sleep 0.02; done; }
+printf '%s|%s|%s|%s|%s|%s\n' "$1" "$MAILMILL_REASON" "$MAILMILL_HANDLER" "$MAILMILL_ATTEMPT" "$MAILMILL_DELIVERY" \
+    "$(sed -n 's/^Subject: //p')" >>"$seen/told"
+echo "told"
+exit "${2:-0}"
+SH
+program cut <<'SH'
+#!/bin/sh
+sed 's/^Subject: .*/Subject: cut/'
+SH
+mkdir "$instance/handlers"
+ln -s "$instance/bin/tell" "$instance/handlers/tell"
+sed "s|/bin/\*}|/handlers/*}|" "$instance/bin/tell" >"$instance/handlers/tell.new"
+chmod 755 "$instance/handlers/tell.new"
+mv "$instance/handlers/tell.new" "$instance/handlers/tell"
+instance_config <<EOT
+on-dead = {"tell", "all"}
+route "dead@example.com" {
+    handler "cut"  { filter = {"$instance/bin/cut"} }
+    handler "work" { run = {"$instance/bin/work", "65"} }
+}
+route "own@example.com" { handler "work" { run = {"$instance/bin/work", "65"} on-dead = {"$instance/bin/tell", "own"} } }
+route "none@example.com" { handler "work" { run = {"$instance/bin/work", "65"} on-dead = {} } }
+route "trouble@example.com" {
+    handler "work" { run = {"$instance/bin/work", "65"} on-dead = {"$instance/bin/tell", "trouble", "75"}
+                     retry-first = "1s" }
+}
+route "hopeless@example.com" {
+    handler "work" { run = {"$instance/bin/work", "65"} on-dead = {"$instance/bin/tell", "hopeless", "100"} }
+}
+route "ok@example.com" { handler "x" { run = {"/bin/true"} } }
+EOT
+sed -i "s|^handlers = .*|handlers = \"$instance/handlers\"|" "$instance/mailmill.conf"
+exits "check finds the program by its bare name" 0 ' is good' mailmill check
+mv "$instance/handlers/tell" "$instance/handlers/moved"
+exits "check misses it" 78 'mailmill.conf:8: on-dead: .*/handlers/tell.*install it, or mend its name' mailmill check
+mv "$instance/handlers/moved" "$instance/handlers/tell"
+start_or_finish
+# told TEXT: that much has been told, a line each.
+told() { until_true grep -qxF -- "$1" "$instance/seen/told" || fail "told: $1" "$(cat "$instance/seen/told")"; }
+
+submit asker@example.org dead@example.com <<<"Subject: as it came"
+ended dead@example.com 2
+key=$(sql "SELECT message_id || '.1.work' FROM delivery WHERE route = 'dead@example.com' AND handler = 'work'")
+told "all|exit code 65: the message is not what it wants|work|1|$key|as it came"
+wait_for "SELECT outcome = 'done' AND stdout = 'told' || char(10) AND reason = 'exit code 65: the message is not what it wants'
+            FROM on_dead_runs" || fail "its run is written down" "$(sql 'SELECT * FROM on_dead_runs')"
+equal "and is no attempt" "$(attempts dead@example.com "handler || ' ' || attempt || ' ' || outcome" | tr '\n' ',')" \
+    'cut 1 done,work 1 dead,'
+matches "show tells of it" "$(mailmill show "${key%%.*}")" 'on-dead run 1, .* UTC: done, .*stdout:.*told'
+equal "show --json too" "$(mailmill show --json "${key%%.*}" | python3 -c 'import json, sys
+print([run["outcome"] for d in json.load(sys.stdin)[0]["deliveries"] for run in d["on_dead_runs"]])')" "['done']"
+
+submit asker@example.org own@example.com none@example.com <<<"Subject: own"
+ended own@example.com
+ended none@example.com
+told "own|exit code 65: the message is not what it wants|work|1|$(
+    sql "SELECT message_id || '.1.work' FROM delivery WHERE route = 'own@example.com'")|own"
+equal "a handler that wants none has none" "$(sql "SELECT on_dead_ms IS NULL FROM delivery
+    WHERE route = 'none@example.com'")" 1
+
+# Run again, and dead again, it is told again; what is done is not.
+id=$(sql "SELECT message_id FROM delivery WHERE route = 'own@example.com'")
+mailmill reprocess "$id" --route own@example.com >/dev/null
+told "own|exit code 65: the message is not what it wants|work|2|$id.1.work|own"
+touch "$instance/seen/mended"
+mailmill reprocess "$id" --route own@example.com >/dev/null
+wait_for "SELECT state = 'done' FROM delivery WHERE route = 'own@example.com'" || fail "it is done"
+rm "$instance/seen/mended"
+equal "each death is told once" "$(sql "SELECT count(*) FROM on_dead_runs WHERE route = 'own@example.com'")" 2
+
+# One that hangs keeps nobody waiting: neither other handlers, nor its own.
+touch "$instance/seen/hold"
+submit asker@example.org own@example.com <<<"Subject: held"
+until_true test -e "$instance/seen/held"
+submit asker@example.org own@example.com <<<"Subject: second"
+wait_for "SELECT count(*) = 2 FROM delivery WHERE route = 'own@example.com' AND state = 'dead'" ||
+    fail "its handler goes on meanwhile"
+alive "an on-dead program that hangs"
+equal "it runs once at a time" "$(sql "SELECT count(*) FROM on_dead_runs WHERE outcome = 'running'")" 1
+# Stopped with the processor, it runs again at the next start.
+processor_stop
+rm "$instance/seen/hold"
+start_or_finish
+wait_for "SELECT count(*) = 2 FROM on_dead_runs o JOIN message m ON m.id = o.message
+           WHERE m.subject IN ('held', 'second') AND outcome = 'done'" ||
+    fail "one that was interrupted runs again" "$(sql 'SELECT * FROM on_dead_runs')"
+
+submit asker@example.org trouble@example.com hopeless@example.com <<<"Subject: trouble"
+wait_for "SELECT count(*) >= 2 FROM on_dead_runs WHERE route = 'trouble@example.com' AND outcome = 'retry'" ||
+    fail "one that fails is tried again" "$(sql 'SELECT * FROM on_dead_runs')"
+wait_for "SELECT outcome = 'dead' FROM on_dead_runs WHERE route = 'hopeless@example.com'" || fail "or given up"
+matches "the log says so" "$(<"$instance/log")" 'on-dead given up.*exit code 100'
+sqlite3 "$instance/lib/index.db" "UPDATE delivery SET on_dead_tries = 9, on_dead_ms = 1 WHERE on_dead_ms NOT NULL"
+mailmill cancel --state retry >/dev/null 2>&1
+processor_stop
+start_or_finish
+wait_for "SELECT count(*) = 1 FROM on_dead_runs WHERE route = 'trouble@example.com' AND outcome = 'dead'" ||
+    fail "after ten runs it is given up" "$(sql 'SELECT * FROM on_dead_runs')"
+equal "nothing is due any more" "$(sql 'SELECT count(*) FROM delivery WHERE on_dead_ms NOT NULL')" 0
+processor_stop
+
 # ---- what is kept --------------------------------------------------------------------------------
 
 instance_open
@@ -144,7 +256,7 @@ wait_for "SELECT gone_ms NOT NULL FROM message WHERE id = '$old'" || fail "what 
 equal "its file does, whatever its flags" "$(find "$instance/spool/cur" -name "$old*")" ''
 equal "all others stay" "$(grep -lx 'Subject: [a-z]*' -r "$instance/spool/cur" "$instance/spool/new" |
     xargs sed -n 's/^Subject: //p' | sort | tr '\n' ' ')" 'dead kept later '
-matches "the log says so" "$(<"$instance/log")" 'removed the files of 1 messages that were done'
+matches "the log says so" "$(<"$instance/log")" 'removed 1 file of what was done'
 exits "show: the file is gone" 0 'file removed *[0-9-]+ [0-9:]+ UTC' mailmill show "$old"
 exits "reprocess: the file is gone" 1 'its file was removed, as its time to be kept was over' mailmill reprocess "$old"
 equal "the history still tells of it" "$(sql "SELECT outcome FROM history WHERE message = '$old'")" 'done'
