@@ -33,7 +33,7 @@
 
 enum {
     CONFIG_NAME_MAX = 64,      /* bytes in a handler's name: letters, digits, - and _ */
-    CONFIG_KEY_COUNT = 44,     /* rows of the table of keys */
+    CONFIG_KEY_COUNT = 46,     /* rows of the table of keys */
     CONFIG_ERRORS_MAX = 100,   /* mistakes that are reported of one file */
     CONFIG_FILE_MAX = 1 << 20, /* bytes of a file */
 };
@@ -79,6 +79,7 @@ struct config_route {
     bool is_catch_all;
     struct config_handler *handlers; /* in the order in which they run; none: mail is accepted and kept */
     size_t handler_count;
+    int64_t dedupe_ms; /* the route's own, or the file's; 0: every copy of a message is run */
     unsigned line;
 };
 
@@ -110,6 +111,7 @@ struct config {
     uint64_t reserve;             /* bytes that stay free in the spool's file system */
     unsigned max_runs;            /* handlers running at once, all told */
     unsigned reply_limit;         /* automatic replies to one address in an hour */
+    int64_t dedupe_ms;            /* for routes without one of their own */
     char **on_dead;               /* for handlers without one of their own; NULL or empty: nothing */
     int64_t keep_done_ms;         /* of files in the spool; CONFIG_FOREVER, here and below: for ever */
     int64_t keep_dead_ms;
@@ -184,7 +186,7 @@ struct config_key {
     const char *choices;      /* "reject discard" */
     bool is_looked_up;        /* of a program: a bare name is one in the folder of handlers */
     bool may_be_empty;        /* of a list: {} means none */
-    size_t offset;            /* of its field in struct config or struct config_handler */
+    size_t offset;            /* of its field in struct config, config_route or config_handler */
 };
 const struct config_key *config_keys(size_t *count);
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define GLOBAL(field) .section = "", .offset = offsetof(struct config, field)
+#define ROUTE(field) .section = "route", .offset = offsetof(struct config_route, field)
 #define HANDLER(field) .section = "handler", .offset = offsetof(struct config_handler, field)
 
 #define HOSTNAME .kind = CONFIG_HOSTNAME, .type = "name"
@@ -76,6 +77,8 @@ static const struct config_key keys[] = {
      .help = "the most handlers that run at the same time"},
     {.name = "reply-limit", GLOBAL(reply_limit), NUMBER("1", "10000"), .default_text = "20",
      .help = "the most automatic replies to one address in an hour"},
+    {.name = "dedupe", GLOBAL(dedupe_ms), DURATION("0", "30d"), .default_text = "0",
+     .help = "within this time, a copy of a message for the same address is not run; 0: every copy is"},
     {.name = "on-dead", GLOBAL(on_dead), PROGRAM, .may_be_empty = true,
      .help = "a program that is run when a message is dead for a handler that has no on-dead of its own"},
     {.name = "keep-done", GLOBAL(keep_done_ms), DURATION("0", "forever"), .default_text = "30d",
@@ -91,6 +94,8 @@ static const struct config_key keys[] = {
 
     {.section = "route", .name = "handler", SECTION,
      .help = "a program that is run for each message, by a name of its own; none: mail is accepted and kept"},
+    {.name = "dedupe", ROUTE(dedupe_ms), DURATION("0", "30d"),
+     .help = "the same for this route alone; else as it is for all"},
 
     {.name = "run", HANDLER(arguments), PROGRAM,
      .help = "the program and its arguments; the message is its standard input"},

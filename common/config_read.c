@@ -245,6 +245,17 @@ static void check_duplicate(const struct reading *reading, const struct config_r
     }
 }
 
+/* What the history has forgotten can't be found to be a copy. */
+static void check_dedupe(const struct reading *reading, const struct config_route *route, unsigned line)
+{
+    const struct config *config = reading->config;
+
+    if (line != 0 && route->dedupe_ms > config->keep_history_ms && config->keep_history_ms > 0)
+        config_error(reading->errors, config->path, line,
+                     "dedupe (%llds) is longer than keep-history (%llds), in which copies are looked for; set both",
+                     (long long)route->dedupe_ms / 1000, (long long)config->keep_history_ms / 1000);
+}
+
 static void read_route(const struct reading *reading, cfg_t *section, struct config_route *route)
 {
     const struct config_section *row;
@@ -253,6 +264,9 @@ static void read_route(const struct reading *reading, cfg_t *section, struct con
     struct err err = {0};
 
     route->line = row->line;
+    route->dedupe_ms = reading->config->dedupe_ms;
+    read_values(reading, "route", section, row->lines, route);
+    check_dedupe(reading, route, config_line(row->lines, "route", "dedupe"));
     if (read_pattern(route, title, &err) != 0)
         config_error(reading->errors, reading->config->path, row->line, "route: %s", err.text);
     else
@@ -340,6 +354,8 @@ static void read_tree(const struct reading *reading, cfg_t *tree)
     memcpy(config->lines, reading->scan->sections[0].lines, sizeof config->lines);
     read_values(reading, "", tree, config->lines, config);
     check_certificate(reading);
+    check_dedupe(reading, &(struct config_route){.dedupe_ms = config->dedupe_ms},
+                 config_line(config->lines, "", "dedupe"));
     config->routes = count == 0 ? NULL : calloc(count, sizeof *config->routes);
     if (config->routes == NULL && count > 0) {
         config_error(reading->errors, config->path, 0, "out of memory");

@@ -198,6 +198,18 @@ static void not_readable(struct intake *intake, const char *id, int64_t now_ms, 
         pause_intake(intake, now_ms, id, &second);
 }
 
+/* Only then is all of a message read. */
+static bool wants_digest(const struct intake *intake, const struct envelope *envelope)
+{
+    for (size_t i = 0; i < envelope->recipient_count; i++) {
+        struct route_match match = route_find(intake->config, &envelope->recipients[i]);
+
+        if (match.verdict == ROUTE_FOUND && match.route->dedupe_ms > 0)
+            return true;
+    }
+    return false;
+}
+
 /* Has the headers of one message read. Nothing to do when it is queued already. */
 static void take_up(struct intake *intake, struct intake_slot *slot, const char *id, int64_t now_ms)
 {
@@ -216,7 +228,7 @@ static void take_up(struct intake *intake, struct intake_slot *slot, const char 
     }
     slot->token = ++intake->last_token;
     slot->in_use = true;
-    if (message_ask_parse(intake->helper, slot->token, fd, &err) != 0) {
+    if (message_ask_parse(intake->helper, slot->token, fd, wants_digest(intake, &slot->envelope), &err) != 0) {
         free_of_work(slot);
         pause_intake(intake, now_ms, id, &err);
     }
@@ -292,12 +304,15 @@ void intake_continue(struct intake *intake, int64_t now_ms)
 }
 
 /* A message without a single delivery has nothing to wait for: it is kept, and that is all. */
-static int queue_message(struct intake *intake, const struct intake_slot *slot, const struct message_headers *headers,
+static int queue_message(struct intake *intake, const struct intake_slot *slot, const struct message_answer *answer,
                          int64_t now_ms, struct err *err)
 {
+    const struct message_headers *headers = answer->kind == MESSAGE_PARSED ? &answer->headers : NULL;
+    const char *digest = answer->kind == MESSAGE_PARSED ? answer->digest : "";
     bool ended;
 
-    if (ledger_queue(intake->index, intake->config, &slot->envelope, slot->size_bytes, headers, now_ms, err) != 0)
+    if (ledger_queue(intake->index, intake->config, &slot->envelope, slot->size_bytes, headers, digest, now_ms,
+                     err) != 0)
         return -1;
     FAULT_POINT("intake-queued");
     return filing_message(intake->index, intake->spool, slot->envelope.id, now_ms, &ended, err);
@@ -326,7 +341,7 @@ static bool wants_newer_config(struct intake *intake, const struct envelope *env
 static void finish_slot(struct intake *intake, struct intake_slot *slot, const struct message_answer *answer,
                         int64_t now_ms)
 {
-    const struct message_headers *headers = answer->kind == MESSAGE_PARSED ? &answer->headers : NULL;
+    bool has_headers = answer->kind == MESSAGE_PARSED;
     struct err err = answer->err;
 
     FAULT_POINT("intake-parsed");
@@ -336,10 +351,10 @@ static void finish_slot(struct intake *intake, struct intake_slot *slot, const s
         free_of_work(slot);
         return;
     }
-    if (headers == NULL)
+    if (!has_headers)
         log_say(LOG_WARNING, "%s: no headers: %s", slot->envelope.id, err.text);
     /* A message that breaks its parser is still delivered; it only has no headers. */
-    if ((headers == NULL && err.kind == ERR_TEMPORARY) || queue_message(intake, slot, headers, now_ms, &err) != 0)
+    if ((!has_headers && err.kind == ERR_TEMPORARY) || queue_message(intake, slot, answer, now_ms, &err) != 0)
         pause_intake(intake, now_ms, slot->envelope.id, &err);
     else
         intake->queued = true;

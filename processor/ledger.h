@@ -52,12 +52,13 @@ __attribute__((warn_unused_result)) int ledger_is_queued(struct index *index, co
 
 /*
  * Queues a message: its row (where the receiver has not put it), its headers, and a delivery for each handler of each
- * recipient's route. Queued already: nothing is changed. `headers` NULL: they could not be read.
+ * recipient's route. Queued already: nothing is changed. `headers` NULL: they could not be read. With a `digest` that
+ * is not empty, the deliveries by a route that asks for it are skipped when the message is a copy of an earlier one.
  */
 __attribute__((warn_unused_result)) int ledger_queue(struct index *index, const struct config *config,
                                                      const struct envelope *envelope, uint64_t size_bytes,
-                                                     const struct message_headers *headers, int64_t now_ms,
-                                                     struct err *err);
+                                                     const struct message_headers *headers, const char *digest,
+                                                     int64_t now_ms, struct err *err);
 
 /* Marks a message as queued and ended whose file is gone: there is nothing to run. */
 __attribute__((warn_unused_result)) int ledger_give_up(struct index *index, const char *id, int64_t now_ms,

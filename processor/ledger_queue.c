@@ -1,9 +1,12 @@
 /* Messages become deliveries when they have come. */
+#include <stdio.h>
+
 #include "common/route.h"
 #include "processor/ledger.h"
 #include "processor/ledger_step.h"
 
-static int set_headers(struct index *index, const char *id, const struct message_headers *headers, struct err *err)
+static int set_headers(struct index *index, const char *id, const struct message_headers *headers, const char *digest,
+                       struct err *err)
 {
     /* Headers that nobody could read must not be answered by a machine. */
     static const struct message_headers unreadable = {.no_reply = "the message's headers could not be read"};
@@ -23,6 +26,8 @@ static int set_headers(struct index *index, const char *id, const struct message
     query_text(&query, ":references", span_text(headers->references));
     query_text(&query, ":list_id", span_text(headers->list_id));
     query_text(&query, ":no_reply", span_text(headers->no_reply));
+    if (digest[0] != '\0')
+        query_text(&query, ":digest", span_text(digest));
     return query_run(&query, err);
 }
 
@@ -69,22 +74,87 @@ int ledger_is_queued(struct index *index, const char *id, struct err *err)
     return queued;
 }
 
+/*
+ * The message of which this one is a copy, for the same address: 1, 0 there is none, -1 error. Whichever is queued
+ * first is the original, as copies may overtake one another.
+ */
+static int find_original(struct index *index, const struct ledger_addition *what, const struct envelope *envelope,
+                         const char *digest, char original[static ID_SIZE], struct err *err)
+{
+    int64_t received_ms = envelope_received_ms(envelope);
+    struct query query;
+    int row;
+
+    if (digest[0] == '\0' || what->route->dedupe_ms == 0)
+        return 0;
+    if (query_start(&query, index, STATEMENT_DELIVERY_ORIGINAL, err) != 0)
+        return -1;
+    query_text(&query, ":id", span_text(envelope->id));
+    query_text(&query, ":digest", span_text(digest));
+    query_text(&query, ":address", span_text(envelope->recipients[what->recipient - 1].text));
+    query_number(&query, ":since", received_ms - what->route->dedupe_ms);
+    query_number(&query, ":until", received_ms + what->route->dedupe_ms);
+    row = query_next(&query, err);
+    if (row == 1)
+        snprintf(original, ID_SIZE, "%.*s", ID_LENGTH, query_column_text(&query, 0).data);
+    query_end(&query);
+    return row;
+}
+
+/* The deliveries of a copy are there to be seen, and to be asked for by the operator; they do not run by themselves.
+ */
+static int add_duplicates(struct index *index, const struct ledger_addition *what, const char *original,
+                          struct err *err)
+{
+    char detail[ID_SIZE + 16];
+
+    snprintf(detail, sizeof detail, "duplicate of %s", original);
+    for (size_t i = 0; i < what->route->handler_count; i++) {
+        struct query query;
+
+        if (query_start(&query, index, STATEMENT_DELIVERY_ADD_DUPLICATE, err) != 0)
+            return -1;
+        query_text(&query, ":message_id", span_text(what->message_id));
+        query_number(&query, ":recipient", what->recipient);
+        query_text(&query, ":route", span_text(what->route->pattern));
+        query_text(&query, ":handler", span_text(what->route->handlers[i].name));
+        query_number(&query, ":position", (int64_t)i + 1);
+        query_number(&query, ":now", what->now_ms);
+        query_text(&query, ":detail", span_text(detail));
+        if (query_run(&query, err) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int queue_recipient(struct index *index, const struct ledger_addition *what, const struct envelope *envelope,
+                           const char *digest, struct err *err)
+{
+    char original[ID_SIZE];
+    int found = find_original(index, what, envelope, digest, original, err);
+
+    if (found < 0)
+        return -1;
+    return found == 1 ? add_duplicates(index, what, original, err) : add_deliveries(index, what, err);
+}
+
 static int queue_all(struct index *index, const struct config *config, const struct envelope *envelope,
-                     int64_t now_ms, struct err *err)
+                     const char *digest, int64_t now_ms, struct err *err)
 {
     for (size_t i = 0; i < envelope->recipient_count; i++) {
         struct route_match match = route_find(config, &envelope->recipients[i]);
         struct ledger_addition what = {
             .message_id = envelope->id, .recipient = (int64_t)i + 1, .route = match.route, .now_ms = now_ms};
 
-        if (match.verdict == ROUTE_FOUND && add_deliveries(index, &what, err) != 0)
+        if (match.verdict == ROUTE_FOUND && queue_recipient(index, &what, envelope, digest, err) != 0)
             return -1;
     }
     return ledger_touch(index, STATEMENT_MESSAGE_SET_QUEUED, envelope->id, now_ms, err);
 }
 
 int ledger_queue(struct index *index, const struct config *config, const struct envelope *envelope,
-                 uint64_t size_bytes, const struct message_headers *headers, int64_t now_ms, struct err *err)
+                 uint64_t size_bytes, const struct message_headers *headers, const char *digest, int64_t now_ms,
+                 struct err *err)
 {
     int status;
 
@@ -94,9 +164,9 @@ int ledger_queue(struct index *index, const struct config *config, const struct 
     if (status == 0) {
         status = index_put_message(index, envelope, size_bytes, err);
         if (status == 0)
-            status = set_headers(index, envelope->id, headers, err);
+            status = set_headers(index, envelope->id, headers, digest, err);
         if (status == 0)
-            status = queue_all(index, config, envelope, now_ms, err);
+            status = queue_all(index, config, envelope, digest, now_ms, err);
     } else if (status == 1) {
         status = 0;
     }

@@ -61,3 +61,8 @@ CREATE TABLE on_dead_run (
 ) STRICT;
 
 CREATE INDEX on_dead_run_running ON on_dead_run (delivery_id) WHERE outcome = 'running';
+
+-- The content of a message, without what its way has left in the header; NULL: nobody asked for it.
+ALTER TABLE message ADD COLUMN digest TEXT;
+
+CREATE INDEX message_digest ON message (digest, received_ms) WHERE digest IS NOT NULL;

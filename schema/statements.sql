@@ -25,7 +25,7 @@ SELECT id FROM message WHERE queued_ms IS NULL ORDER BY id LIMIT :limit;
 UPDATE message
    SET subject = :subject, header_from = :from, header_to = :to, header_date = :date, header_reply_to = :reply_to,
        header_message_id = :message_id, header_references = :references, header_list_id = :list_id,
-       no_reply = :no_reply
+       no_reply = :no_reply, digest = :digest
  WHERE id = :id;
 
 -- name: message_set_queued
@@ -72,6 +72,25 @@ ON CONFLICT (message_id, recipient, route, handler) DO UPDATE
    SET state = 'pending', position = excluded.position, due_ms = excluded.due_ms, queued_ms = excluded.queued_ms,
        ended_ms = NULL, attempts_before = attempts, replay = replay + 1, output = NULL, replied_to = NULL,
        replied_key = NULL, detail = '', on_dead_ms = NULL;
+
+-- name: delivery_original
+-- The first message of the same content for the same address that has come through, or is on its way. One that failed
+-- or was called off is none: whoever sends it once more wants it to run.
+SELECT m.id FROM message m
+  JOIN recipient r ON r.message_id = m.id
+ WHERE m.digest = :digest AND m.received_ms BETWEEN :since AND :until AND m.id <> :id
+   AND lower(r.address) = lower(:address)
+   AND EXISTS (SELECT 1 FROM delivery d
+                WHERE d.message_id = m.id AND d.recipient = r.position
+                  AND d.state IN ('pending', 'running', 'retry', 'done'))
+   AND NOT EXISTS (SELECT 1 FROM delivery d
+                    WHERE d.message_id = m.id AND d.recipient = r.position AND d.state IN ('dead', 'cancelled'))
+ ORDER BY m.received_ms LIMIT 1;
+
+-- name: delivery_add_duplicate
+INSERT INTO delivery (message_id, recipient, route, handler, position, state, queued_ms, ended_ms, detail)
+VALUES (:message_id, :recipient, :route, :handler, :position, 'skipped', :now, :now, :detail)
+ON CONFLICT DO NOTHING;
 
 -- name: delivery_due
 SELECT id FROM delivery

@@ -223,6 +223,36 @@ wait_for "SELECT count(*) = 1 FROM on_dead_runs WHERE route = 'trouble@example.c
 equal "nothing is due any more" "$(sql 'SELECT count(*) FROM delivery WHERE on_dead_ms NOT NULL')" 0
 processor_stop
 
+# ---- copies --------------------------------------------------------------------------------------
+
+instance_open
+program work <<'SH'
+#!/bin/sh
+echo "$MAILMILL_ID $MAILMILL_REPLAY" >>"${0%/bin/*}/seen/work"
+SH
+instance_config <<EOT
+route "once@example.com" { dedupe = "1d" handler "x" { run = {"$instance/bin/work"} } }
+route "each@example.com" { handler "x" { run = {"$instance/bin/work"} } }
+EOT
+start_or_finish
+mail=$'Message-ID: <1@example.org>\nSubject: copy\n\ntext'
+submit asker@example.org once@example.com each@example.com <<<"$mail"
+submit bounces@list.example.net once@example.com each@example.com <<<$'Received: from elsewhere\n by here\n'"$mail"
+submit asker@example.org once@example.com <<<"$mail."
+ended once@example.com 3
+ended each@example.com 2
+original=$(sql 'SELECT min(id) FROM message')
+copy=$(sql "SELECT id FROM message WHERE sender = 'bounces@list.example.net'")
+equal "a copy is recorded and not run" "$(states once@example.com)" 'x=done x=skipped x=done'
+equal "it says of what it is one" "$(sql "SELECT detail FROM delivery WHERE state = 'skipped'")" "duplicate of $original"
+matches "show says so" "$(mailmill show "$copy")" "skipped.*because +duplicate of $original"
+equal "where nobody asked, each copy runs" "$(states each@example.com)" 'x=done x=done'
+mailmill reprocess "$copy" --route once@example.com >/dev/null
+wait_for "SELECT state = 'done' FROM delivery WHERE message_id = '$copy' AND route = 'once@example.com'" ||
+    fail "the operator may have it run"
+equal "it is told so" "$(grep -c "^$copy 1$" "$instance/seen/work")" 1
+processor_stop
+
 # ---- what is kept --------------------------------------------------------------------------------
 
 instance_open

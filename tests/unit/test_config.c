@@ -315,6 +315,19 @@ static void on_dead_is_the_file_s_or_the_handler_s(void **state)
     config_free(&config);
 }
 
+static void dedupe_is_the_file_s_or_the_route_s(void **state)
+{
+    struct config config;
+
+    (void)state;
+    load(&config, "route a@example.com { dedupe = 1h } route b@example.com { } route c@example.com { dedupe = 0 }\n"
+                  "dedupe = 2h");
+    assert_int_equal(config.routes[0].dedupe_ms, 3600 * 1000);
+    assert_int_equal(config.routes[1].dedupe_ms, 2 * 3600 * 1000);
+    assert_int_equal(config.routes[2].dedupe_ms, 0);
+    config_free(&config);
+}
+
 /* ---- files ---- */
 
 static void write_file(const char *path, struct span text)
@@ -370,6 +383,7 @@ int main(void)
         cmocka_unit_test(addresses_are_canonical),
         cmocka_unit_test(sizes_and_durations),
         cmocka_unit_test(some_durations_have_no_end),
+        cmocka_unit_test(dedupe_is_the_file_s_or_the_route_s),
         cmocka_unit_test(on_dead_is_the_file_s_or_the_handler_s),
         cmocka_unit_test_setup_teardown(a_file_is_read_whole_or_not_at_all, support_make_folder,
                                         support_remove_folder),

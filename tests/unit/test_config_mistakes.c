@@ -160,6 +160,9 @@ static void mistakes_in_values(void **state)
         {"on-dead = {\"./tell\"}",
          "1: on-dead: the program \"./tell\" is a relative path; begin it with /, or write a "
          "bare name for one in the folder of handlers"},
+        {"keep-history = 1d dedupe = 2d", "1: dedupe (172800s) is longer than keep-history (86400s), in which copies "
+                                          "are looked for; set both"},
+        {"route a@example.com {\n dedupe = 31d }", "2: dedupe: \"31d\" is out of bounds; write one from 0 to 30d"},
         {"sendmail = {}", "1: sendmail: no program is given; write {\"PROGRAM\", \"ARGUMENT\", ...}"},
         {"sendmail = {\"\"}", "1: sendmail: the program is empty; write {\"PROGRAM\", \"ARGUMENT\", ...}"},
         {"sendmail = sendmail", "1: sendmail: the program \"sendmail\" is not an absolute path; begin it with /"},

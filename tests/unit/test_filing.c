@@ -7,7 +7,7 @@ static void queue(struct bed *bed, const char *id, const char *recipient)
 {
     struct envelope envelope = bed_envelope(id, recipient, NULL);
 
-    bed_ok(bed, ledger_queue(&bed->index, &bed->config, &envelope, 100, NULL, 1000, &bed->err));
+    bed_ok(bed, ledger_queue(&bed->index, &bed->config, &envelope, 100, NULL, "", 1000, &bed->err));
     envelope_free(&envelope);
 }
 

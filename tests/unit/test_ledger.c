@@ -12,7 +12,7 @@ static void queue(struct bed *bed, const char *id, const char *first, const char
     static const struct message_headers headers = {.subject = "hello", .from = "asker@example.org"};
     struct envelope envelope = bed_envelope(id, first, second);
 
-    bed_ok(bed, ledger_queue(&bed->index, &bed->config, &envelope, 100, &headers, now_ms, &bed->err));
+    bed_ok(bed, ledger_queue(&bed->index, &bed->config, &envelope, 100, &headers, "", now_ms, &bed->err));
     envelope_free(&envelope);
 }
 
@@ -70,7 +70,7 @@ static void a_row_of_the_receiver_s_is_taken_up(void **state)
 
     bed_ok(bed, index_add_message(&bed->index, &envelope, 55, &bed->err));
     assert_int_equal(ledger_is_queued(&bed->index, bed_id(1), &bed->err), 0);
-    bed_ok(bed, ledger_queue(&bed->index, &bed->config, &envelope, 55, NULL, 1000, &bed->err));
+    bed_ok(bed, ledger_queue(&bed->index, &bed->config, &envelope, 55, NULL, "", 1000, &bed->err));
     envelope_free(&envelope);
     assert_string_equal(bed_text(bed, states_sql), "x=pending");
     assert_string_equal(bed_text(bed, "SELECT no_reply FROM message"), "the message's headers could not be read");

@@ -136,7 +136,7 @@ static void wait_with_output(struct bed *bed, const char *id, const char *key)
     int64_t number;
     int fd;
 
-    bed_ok(bed, ledger_queue(&bed->index, &bed->config, &envelope, 100, NULL, 1000, &bed->err));
+    bed_ok(bed, ledger_queue(&bed->index, &bed->config, &envelope, 100, NULL, "", 1000, &bed->err));
     envelope_free(&envelope);
     assert_int_equal(ledger_due(&bed->index, "ask@example.com", "answer", 1000, &number, &bed->err), 1);
     bed_ok(bed, ledger_load(&bed->index, number, &delivery, &bed->err));

@@ -39,7 +39,7 @@ static void queue(struct bed *bed, const char *id, const char *recipient, uint64
     struct envelope envelope = bed_envelope(id, recipient, NULL);
 
     (void)bed_put_message(bed, id, recipient, NULL);
-    bed_ok(bed, ledger_queue(&bed->index, &bed->config, &envelope, size, NULL, 1000, &bed->err));
+    bed_ok(bed, ledger_queue(&bed->index, &bed->config, &envelope, size, NULL, "", 1000, &bed->err));
     envelope_free(&envelope);
 }
 
@@ -263,6 +263,9 @@ static void its_queries_use_indexes(void **state)
         {STATEMENT_RETENTION_FORGET_REJECTIONS, "rejection_time"},
         {STATEMENT_RETENTION_OLDEST_ROW, "message_gone"},
         {STATEMENT_MESSAGE_UNENDED, "message_unended"},
+        {STATEMENT_ON_DEAD_DUE, "delivery_on_dead"},
+        {STATEMENT_ON_DEAD_NEXT_DUE, "delivery_on_dead"},
+        {STATEMENT_ON_DEAD_RECOVER, "on_dead_run_running"},
     };
     struct bed *bed = *state;
 
