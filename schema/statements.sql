@@ -284,24 +284,25 @@ SELECT state FROM delivery
  WHERE message_id = :message_id AND recipient = :recipient AND route = :route AND handler = :handler;
 
 -- name: delivery_running
--- Of the choices here and below, one that is NULL lets everything pass.
+-- Of the choices here and below, one that is NULL lets everything pass. The + keeps SQLite from going through all that
+-- is in that state, of whatever message.
 SELECT handler FROM delivery
- WHERE message_id = :id AND state = 'running' AND (:handler IS NULL OR handler = :handler)
+ WHERE message_id = :id AND +state = 'running' AND (:handler IS NULL OR handler = :handler)
    AND (:route IS NULL OR lower(route) = lower(:route))
  LIMIT 1;
 
 -- name: delivery_cancel
 UPDATE delivery SET state = 'cancelled', due_ms = NULL, ended_ms = :now, detail = 'called off by the operator'
- WHERE message_id = :id AND state IN ('pending', 'retry') AND (:state IS NULL OR state = :state)
+ WHERE message_id = :id AND +state IN ('pending', 'retry') AND (:state IS NULL OR state = :state)
    AND (:handler IS NULL OR handler = :handler) AND (:route IS NULL OR lower(route) = lower(:route));
 
 -- name: delivery_skip_cancelled
 -- The handlers after one that was cancelled, which wait for it.
 UPDATE delivery AS d SET state = 'skipped', ended_ms = :now, detail = 'handler ' || c.handler || ' was cancelled'
   FROM delivery AS c
- WHERE d.message_id = :id AND d.state = 'pending' AND d.due_ms IS NULL
+ WHERE d.message_id = :id AND +d.state = 'pending' AND d.due_ms IS NULL
    AND c.message_id = d.message_id AND c.recipient = d.recipient AND c.route = d.route AND c.position < d.position
-   AND c.state = 'cancelled' AND c.ended_ms = :now;
+   AND +c.state = 'cancelled' AND c.ended_ms = :now;
 
 -- ---- the operator's command ----
 

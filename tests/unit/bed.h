@@ -178,8 +178,10 @@ static inline const char *bed_text(const struct bed *bed, const char *sql)
     return text;
 }
 
-/* A statement's plan names the index `wanted`, reads no table from its beginning to its end, and sorts nothing. */
-static inline void bed_assert_plan(const struct bed *bed, enum statement statement, const char *wanted)
+/* A statement's plan names the index `wanted` and not the one `unwanted`, if that is not NULL; it reads no table from
+ * its beginning to its end, and sorts nothing. */
+static inline void bed_assert_plan(const struct bed *bed, enum statement statement, const char *wanted,
+                                   const char *unwanted)
 {
     char sql[4096], plan[4096] = "", *rest;
     sqlite3_stmt *prepared = NULL;
@@ -194,7 +196,8 @@ static inline void bed_assert_plan(const struct bed *bed, enum statement stateme
                  (const char *)sqlite3_column_text(prepared, 3));
     sqlite3_finalize(prepared);
     (void)sqlite3_close(db);
-    if (strstr(plan, wanted) == NULL || strstr(plan, "TEMP B-TREE") != NULL)
+    if (strstr(plan, wanted) == NULL || strstr(plan, "TEMP B-TREE") != NULL ||
+        (unwanted != NULL && strstr(plan, unwanted) != NULL))
         fail_msg("%s\n%s", sql, plan);
     for (char *line = strtok_r(plan, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest))
         if (strncmp(line, "SCAN ", 5) == 0 && line[5] != '(' && strstr(line, " USING ") == NULL)

@@ -153,7 +153,7 @@ static void the_operator_may_have_it_run(void **state)
 static void it_is_looked_for_by_an_index(void **state)
 {
     bed_assert_plan(*state, STATEMENT_DELIVERY_ORIGINAL,
-                    "message_digest (digest=? AND received_ms>? AND received_ms<?)");
+                    "message_digest (digest=? AND received_ms>? AND received_ms<?)", NULL);
 }
 
 int main(void)

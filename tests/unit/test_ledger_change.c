@@ -235,6 +235,17 @@ static void a_dry_run_changes_nothing(void **state)
     assert_string_equal(bed_text(bed, states_sql), "one=dead two=skipped three=skipped x=pending");
 }
 
+/* By the message, and not through all deliveries that are in the same state: thousands are called off at a time. */
+static void each_message_is_found_by_an_index(void **state)
+{
+    static const enum statement statements[] = {STATEMENT_DELIVERY_RUNNING, STATEMENT_DELIVERY_CANCEL,
+                                                STATEMENT_DELIVERY_SKIP_CANCELLED, STATEMENT_DELIVERY_STATE,
+                                                STATEMENT_COMMAND_CHOOSE};
+
+    for (size_t i = 0; i < sizeof statements / sizeof statements[0]; i++)
+        bed_assert_plan(*state, statements[i], "sqlite_autoindex_delivery_1 (message_id=?", "delivery_state");
+}
+
 int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, bed_make, bed_remove)
@@ -249,6 +260,7 @@ int main(void)
         TEST(a_route_can_be_chosen),
         TEST(a_refused_message_stays_as_it_was),
         TEST(a_dry_run_changes_nothing),
+        TEST(each_message_is_found_by_an_index),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -270,7 +270,7 @@ static void its_queries_use_indexes(void **state)
     struct bed *bed = *state;
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        bed_assert_plan(bed, rows[i].statement, rows[i].wanted);
+        bed_assert_plan(bed, rows[i].statement, rows[i].wanted, NULL);
 }
 
 int main(void)
