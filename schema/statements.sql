@@ -284,8 +284,8 @@ SELECT state FROM delivery
  WHERE message_id = :message_id AND recipient = :recipient AND route = :route AND handler = :handler;
 
 -- name: delivery_running
--- Of the choices here and below, one that is NULL lets everything pass. The + keeps SQLite from going through all that
--- is in that state, of whatever message.
+-- Of the choices here and below, one that is NULL lets everything pass. The + keeps SQLite from going through all
+-- that is in that state, of whatever message.
 SELECT handler FROM delivery
  WHERE message_id = :id AND +state = 'running' AND (:handler IS NULL OR handler = :handler)
    AND (:route IS NULL OR lower(route) = lower(:route))
