@@ -50,9 +50,9 @@ escape=$'\033'
 # ---- before there is anything --------------------------------------------------------------------
 
 exits "--version" 0 '^mailmill [0-9.]+$' "$programs/mailmill" --version
-exits "--help lists the commands" 0 'check .*status .*list .*show .*reprocess ' "$programs/mailmill" --help
+exits "--help lists the commands" 0 'check .*status .*list .*show .*reprocess .*cancel ' "$programs/mailmill" --help
 exits "--help lists the exit codes" 0 'Exit codes:.* 64 .* 75 .* 78 ' "$programs/mailmill" --help
-for command in check status list show reprocess reindex help; do
+for command in check status list show reprocess cancel reindex pause resume help; do
     exits "$command --help" 0 "usage: mailmill .*$command.*--config FILE.*--help" "$programs/mailmill" $command --help
     equal "help $command says the same" "$("$programs/mailmill" help $command)" \
         "$("$programs/mailmill" $command --help)"
