@@ -2,19 +2,27 @@
 
 #include <string.h>
 
+#include "processor/command/filter.h"
+
 const struct command commands[] = {
     {"check", "", "Finds every mistake in the configuration, and shows what it says", command_check},
     {"status", "[--json]", "Shows what waits, what runs, what failed, and whether the processor is alive",
      command_status},
-    {"list", "[--limit N] [--state STATE] [--route ROUTE] [--handler NAME] [--sender ADDRESS] [--json]",
-     "Lists messages, the newest last", command_list},
+    {"list", FILTER_SYNOPSIS " [--limit N] [--json]", "Lists messages, the newest last", command_list},
     {"show", "[--json] ID...", "Shows all about messages: envelope, headers, deliveries, attempts and their output",
      command_show},
+    {"reprocess", "[--dry-run] [--handler NAME] ID... | [--dry-run] " FILTER_SYNOPSIS,
+     "Runs messages' handlers again, done ones included", command_reprocess},
+    {"cancel", "[--handler NAME] ID... | " FILTER_SYNOPSIS, "Calls off what waits, or waits to be tried again",
+     command_cancel},
     {"reprocess", "[--handler NAME] ID...", "Runs a message's handlers again, done ones included", command_reprocess},
     {"reindex", "", "Makes the index anew from the spool, as after damage, and keeps the old one beside it",
      command_reindex},
     {"parse", "[--json] [--attachments DIR] <FILE",
      "Shows what a message on standard input is made of, decoded, and saves its attachments", command_parse},
+    {"pause", "[--reason TEXT] HANDLER...|--all", "Stops starting a handler; its mail is accepted, and waits",
+     command_pause},
+    {"resume", "HANDLER...|--all", "Lets a handler go on that was paused, by whomever", command_resume},
     {"help", "[COMMAND]", "Shows the help of mailmill, or of one of its commands", command_help},
 };
 const size_t command_count = sizeof commands / sizeof commands[0];

@@ -50,9 +50,9 @@ escape=$'\033'
 # ---- before there is anything --------------------------------------------------------------------
 
 exits "--version" 0 '^mailmill [0-9.]+$' "$programs/mailmill" --version
-exits "--help lists the commands" 0 'check .*status .*list .*show .*reprocess ' "$programs/mailmill" --help
+exits "--help lists the commands" 0 'check .*status .*list .*show .*reprocess .*cancel ' "$programs/mailmill" --help
 exits "--help lists the exit codes" 0 'Exit codes:.* 64 .* 75 .* 78 ' "$programs/mailmill" --help
-for command in check status list show reprocess reindex help; do
+for command in check status list show reprocess cancel reindex pause resume help; do
     exits "$command --help" 0 "usage: mailmill .*$command.*--config FILE.*--help" "$programs/mailmill" $command --help
     equal "help $command says the same" "$("$programs/mailmill" help $command)" \
         "$("$programs/mailmill" $command --help)"
@@ -107,6 +107,7 @@ exits "list on a new machine" 1 'no message yet' mailmill list
 exits "list --json on a new machine" 1 '^\[\]$' mailmill list --json
 exits "show on a new machine" 1 'no message yet' mailmill show 1
 exits "reprocess on a new machine" 1 'no message yet' mailmill reprocess 1
+exits "pause on a new machine" 1 'nothing to pause yet' mailmill pause wait
 succeeds "none of them made an index" test ! -e "$instance/lib/index.db"
 
 # ---- received, and no processor ------------------------------------------------------------------
