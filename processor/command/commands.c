@@ -15,7 +15,6 @@ const struct command commands[] = {
      "Runs messages' handlers again, done ones included", command_reprocess},
     {"cancel", "[--handler NAME] ID... | " FILTER_SYNOPSIS, "Calls off what waits, or waits to be tried again",
      command_cancel},
-    {"reprocess", "[--handler NAME] ID...", "Runs a message's handlers again, done ones included", command_reprocess},
     {"reindex", "", "Makes the index anew from the spool, as after damage, and keeps the old one beside it",
      command_reindex},
     {"parse", "[--json] [--attachments DIR] <FILE",
