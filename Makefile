@@ -58,7 +58,7 @@ LINK = $(CC) $(VARIANT_FLAGS) $(PIE) -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLA
 # In processor/handlers/: a file without a suffix is a script, and goes as it is. Those in C are named here; the main
 # of `strip-diff` is in strip_diff.c, and what several share, or tests want to see, in the other files of the room.
 
-c_handlers = strip-diff list-filter save-attachments
+c_handlers = strip-diff list-filter save-attachments webhook
 script_handlers = $(notdir $(filter-out %.c %.h,$(wildcard processor/handlers/*)))
 handlers = $(script_handlers) $(c_handlers)
 handler_main = processor/handlers/$(subst -,_,$(1)).c
@@ -99,13 +99,14 @@ endif
 build/packages.mk: tests/packages.sh Makefile
 	@tests/packages.sh build
 	@mkdir -p build
-	@{ echo "PKG_CFLAGS := $$(pkg-config --cflags-only-I libconfuse libseccomp sqlite3)"; \
+	@{ echo "PKG_CFLAGS := $$(pkg-config --cflags-only-I libconfuse libseccomp sqlite3 libcurl)"; \
 	   echo "GMIME_CFLAGS := $$(pkg-config --cflags gmime-3.0 | sed 's/-I/-isystem /g')"; \
 	   echo "PKG_LIBS := $$(pkg-config --libs libconfuse libseccomp sqlite3)"; \
 	   if echo 'int main(void) { return 0; }' | $(CC) -static-pie -o $@.try -x c - $(built_in) 2> /dev/null; \
 	       then echo "CAN_BUILD_IN := yes"; else echo "CAN_BUILD_IN :="; fi; \
 	   rm -f $@.try; \
 	   echo "TLS_LIBS := $$(pkg-config --libs libtls libcrypto)"; \
+	   echo "CURL_LIBS := $$(pkg-config --libs libcurl)"; \
 	   echo "GMIME_LIBS := $$(pkg-config --libs gmime-3.0)"; } > $@
 
 # Objects are made again when the flags are not those they were made with.
@@ -174,6 +175,7 @@ $(foreach room,$(rooms),$(eval $(call room_rules,$(room))))
 # Libraries that one program alone is to load.
 LIBS_mailmill-mime = $(GMIME_LIBS)
 LIBS_mailmill-tls = $(TLS_LIBS)
+LIBS_webhook = $(CURL_LIBS)
 
 # The receiver, which starts for each connection, has all of its libraries built in where that can be had: finding and
 # binding them takes longer than a client that is refused. What in them asks for accounts or more libraries is never
@@ -201,7 +203,7 @@ define handler_rules
 $(BUILD)/handlers/$(1): $(patsubst %.c,$(BUILD)/obj/%.o,$(call handler_main,$(1))) $(handler_libraries)
 	@mkdir -p $$(@D)
 	$(call say,LINK,$$@)
-	$(Q)$$(LINK) -o $$@ $$^ $$(GMIME_LIBS) $$(PKG_LIBS)
+	$(Q)$$(LINK) -o $$@ $$^ $$(LIBS_$(1)) $$(GMIME_LIBS) $$(PKG_LIBS)
 endef
 $(foreach handler,$(c_handlers),$(eval $(call handler_rules,$(handler))))
 
@@ -273,7 +275,7 @@ variant-fuzz:
 	+@$(MAKE) --no-print-directory WERROR=1 $(fuzz_variant) objects test-objects fuzzers
 
 # The steps are in tests/check.sh; STEPS="unit smtp" runs those alone.
-.PHONY: check check-system bench asan fuzz lint format demo demo-stop
+.PHONY: check check-system bench asan fuzz lint format demo demo-svn demo-stop
 check: build/packages-check
 	+@FUZZ_SECONDS=$(or $(FUZZ_SECONDS),5) tests/check.sh $(STEPS)
 
@@ -301,8 +303,12 @@ format: build/packages-format
 demo: build/packages-demo all
 	@tests/demo/run.sh
 
+demo-svn: build/packages-demo-svn all
+	@tests/demo/svn.sh
+
 demo-stop:
 	@tests/demo/run.sh stop
+	@tests/demo/svn.sh stop
 
 # ---- installing ----------------------------------------------------------------------------------
 # Files of systemd/ hold the usual paths; others are put in their place on the way. What an administrator edits
@@ -358,14 +364,14 @@ uninstall:
 	@rmdir "$(DESTDIR)$(libexecdir)/handlers" "$(DESTDIR)$(libexecdir)" "$(DESTDIR)$(docdir)" 2>/dev/null || true
 	@echo "Kept: $(SYSCONFDIR)/mailmill, $(SYSCONFDIR)/xinetd.d/mailmill and the mail in $(LOCALSTATEDIR)"
 
-clean:
-	@tests/demo/run.sh stop
+clean: demo-stop
 	rm -rf build
 
 help:
 	@echo "make            build the programs into build/"
 	@echo "make demo       mail a question to the 8-ball on this machine and show the answer (KEEP=1: leave it running)"
-	@echo "make demo-stop  stop what make demo KEEP=1 left running"
+	@echo "make demo-svn   commit to a Subversion repository, and see a working copy updated by its mail (KEEP=1)"
+	@echo "make demo-stop  stop what KEEP=1 left running"
 	@echo "make check      every test (STEPS=\"unit smtp\" runs some; tests/check.sh names them)"
 	@echo "make check-system  the package on machines booted for it, upgrades and reboots included (needs root)"
 	@echo "make bench      the receiver beside Postfix and OpenSMTPD, in figures (QUICK=1: shorter; the two need root)"

@@ -308,6 +308,47 @@ send() {
         >>"$instance/swaks.log" 2>&1 </dev/null
 }
 
+# Makes $instance/sendmail, a sendmail command that hands mail to the receiver at $port, by msmtp.
+sendmail_config() {
+    cat >"$instance/msmtprc" <<EOT
+account default
+host 127.0.0.1
+port $port
+domain mail.example.com
+auth off
+tls off
+remove_bcc_headers off
+logfile "$instance/msmtp.log"
+EOT
+    chmod 600 "$instance/msmtprc"
+    printf '#!/bin/sh\nexec "%s" -C "%s" "$@"\n' "$(command -v msmtp)" "$instance/msmtprc" >"$instance/sendmail"
+    chmod 755 "$instance/sendmail"
+}
+
+# repository_make RECIPIENT: $instance/repository, which mails each commit by $instance/sendmail, and svn for users.
+repository_make() {
+    local hook=$instance/repository/hooks/post-commit
+    svnadmin create "$instance/repository"
+    # A hook is run without any environment.
+    cat >"$hook" <<EOT
+#!/bin/sh
+PATH=/usr/local/bin:/usr/bin:/bin LC_ALL=C.UTF-8
+export PATH LC_ALL
+{
+    echo "From: \$(svnlook author -r "\$2" "\$1")@example.org"
+    echo "To: $1"
+    echo "Subject: r\$2: \$(svnlook log -r "\$2" "\$1" | head -n 1)"
+    echo
+    svnlook changed -r "\$2" "\$1"
+    svnlook diff -r "\$2" "\$1"
+} | "$instance/sendmail" -f commits@example.org -- "$1"
+EOT
+    chmod 755 "$hook"
+}
+
+# svn as somebody who has nothing in a home folder, and is not asked.
+user_svn() { command svn --non-interactive --config-dir "$instance/subversion" "$@"; }
+
 # wait_for SQL [SECONDS]: until the query gives 1. Looks often rather than sleeps long.
 wait_for() {
     local deadline=$((SECONDS + ${2:-20}))

@@ -17,8 +17,9 @@ report "there are handlers in C" "$([ ${#handlers[@]} -gt 0 ] || echo "none in $
 for program in mailmill-receiver mailmill-processor mailmill mailmill-mime mailmill-tls "${handlers[@]}"; do
     [ -e "$build/$program" ] || { report "$program is there" "$build/$program is missing"; continue; }
     [[ $program =~ ^(mailmill-mime|handlers/.*)$ ]] || report "$program loads no GLib" "$(loads "$program" 'libg(lib|object|io|mime)-')"
-    [ "$program" = mailmill-tls ] || report "$program loads no TLS library" "$(loads "$program" 'lib(tls|ssl|crypto)\.')"
+    [[ $program =~ ^(mailmill-tls|handlers/webhook)$ ]] || report "$program loads no TLS library" "$(loads "$program" 'lib(tls|ssl|crypto)\.')"
     case $program in
+    handlers/webhook) allowed='lib(c|seccomp|gmime-3\.0|glib-2\.0|gobject-2\.0|gio-2\.0|curl)|ld-linux.*' ;;
     mailmill-mime | handlers/*) allowed='lib(c|seccomp|gmime-3\.0|glib-2\.0|gobject-2\.0|gio-2\.0)|ld-linux.*' ;;
     mailmill-tls) allowed='lib(c|seccomp|tls|crypto)|ld-linux.*' ;;
     *) allowed='lib(c|sqlite3|confuse|seccomp)|ld-linux.*' ;;

@@ -6,7 +6,7 @@
 #include "processor/command/commands.h"
 #include "processor/command/options.h"
 #include "processor/command/table.h"
-#include "processor/command/text.h"
+#include "processor/text.h"
 
 static const char *const kinds[] = {[HANDLER_RUN] = "run", [HANDLER_FILTER] = "filter", [HANDLER_REPLY] = "reply"};
 

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "processor/command/text.h"
+#include "processor/text.h"
 
 const struct command_exit command_exits[] = {
     {COMMAND_OK, "done"},

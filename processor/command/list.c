@@ -3,11 +3,11 @@
 
 #include "processor/command/commands.h"
 #include "processor/command/filter.h"
-#include "processor/command/json.h"
+#include "processor/command/json_column.h"
 #include "processor/command/lookup.h"
 #include "processor/command/options.h"
 #include "processor/command/table.h"
-#include "processor/command/text.h"
+#include "processor/text.h"
 
 enum { LIMIT_DEFAULT = 50, LIMIT_MAX = 1000000 };
 

@@ -14,7 +14,7 @@
 
 #include "common/id.h"
 #include "common/index.h"
-#include "processor/command/json.h"
+#include "processor/command/json_column.h"
 
 /* Columns of the statement command_messages. */
 enum lookup_column {

@@ -1,6 +1,6 @@
 /*
  * mailmill parse: what a message is made of. mailmill-mime takes it apart, in its sandbox; what it says of the
- * message is printed by parse_text.c and parse_json.c.
+ * message is printed by parse_text.c and processor/parts_json.c.
  */
 #include "processor/command/parse.h"
 
@@ -57,19 +57,7 @@ static int take_apart(int message, int records, int contents, struct err *err)
 
 /* ---- attachments ---- */
 
-const char *parse_file(const struct parse_files *files, const struct parts_record *part)
-{
-    bool is_saved = files->names != NULL && part->number < files->count && files->names[part->number][0] != '\0';
-
-    return is_saved ? files->names[part->number] : NULL;
-}
-
-bool parse_is_attachment(const struct parts_record *record)
-{
-    return record->type == PARTS_PART && (record->role == PARTS_ATTACHMENT || record->role == PARTS_MESSAGE);
-}
-
-static int save_part(const struct deposit *deposit, const struct parts_record *part, struct parse_files *files,
+static int save_part(const struct deposit *deposit, const struct parts_record *part, struct parts_files *files,
                      struct err *err)
 {
     char storage[FILENAME_SIZE];
@@ -80,7 +68,7 @@ static int save_part(const struct deposit *deposit, const struct parts_record *p
     return deposit_save(deposit, buf_span(&wanted), part->contents, &name, err) < 0 ? -1 : 0;
 }
 
-static int save_attachments(const char *folder, struct parts *parts, struct parse_files *files, struct err *err)
+static int save_attachments(const char *folder, struct parts *parts, struct parts_files *files, struct err *err)
 {
     struct parts_record record;
     struct deposit deposit;
@@ -93,7 +81,7 @@ static int save_attachments(const char *folder, struct parts *parts, struct pars
     if (deposit_open(&deposit, folder, err) != 0)
         return -1;
     while ((status = parts_next(parts, &record, err)) == 1)
-        if (parse_is_attachment(&record) && save_part(&deposit, &record, files, err) != 0) {
+        if (parts_is_attachment(&record) && save_part(&deposit, &record, files, err) != 0) {
             status = -1;
             break;
         }
@@ -103,15 +91,25 @@ static int save_attachments(const char *folder, struct parts *parts, struct pars
 
 /* ---- the command ---- */
 
+static int print_json(FILE *out, struct parts *parts, const struct parts_files *files, struct err *err)
+{
+    struct json json = {.out = out};
+
+    json_open(&json, NULL, '{');
+    if (parts_write_json(&json, parts, files, err) != 0)
+        return -1;
+    json_close(&json);
+    return 0;
+}
+
 static int print(struct command_call *call, struct parts *parts, const char *folder, bool as_json, struct err *err)
 {
-    struct parse_files files = {0};
-    struct json json = {.out = call->out.out};
+    struct parts_files files = {0};
     int status = folder == NULL ? 0 : save_attachments(folder, parts, &files, err);
 
     parts_rewind(parts);
     if (status == 0)
-        status = as_json ? parse_json(&json, parts, &files, err) : parse_text(call, parts, &files, err);
+        status = as_json ? print_json(call->out.out, parts, &files, err) : parse_text(call, parts, &files, err);
     free(files.names);
     return status;
 }

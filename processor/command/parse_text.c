@@ -4,7 +4,7 @@
 
 #include "processor/command/parse.h"
 #include "processor/command/table.h"
-#include "processor/command/text.h"
+#include "processor/text.h"
 
 enum { COLUMNS = 6, INDENT_MAX = 2 * PARTS_DEPTH_MAX };
 static const struct table_column columns[COLUMNS] = {
@@ -30,14 +30,14 @@ static void add_text(struct table *table, struct span text)
     table_add(table, text.size == 0 ? span_text("-") : text, TERM_PLAIN);
 }
 
-static void add_part(struct table *table, const struct parts_record *part, const struct parse_files *files)
+static void add_part(struct table *table, const struct parts_record *part, const struct parts_files *files)
 {
     char number[16], size[TEXT_SIZE_SIZE];
     char storage[INDENT_MAX + 256];
     struct buf type = buf_over(storage, sizeof storage);
     char name_storage[2 * FILENAME_SIZE];
     struct buf name = buf_over(name_storage, sizeof name_storage);
-    const char *file = parse_file(files, part);
+    const char *file = parts_saved_as(files, part);
     bool has_contents = part->role != PARTS_MULTIPART && part->role != PARTS_ENCLOSED;
 
     snprintf(number, sizeof number, "%u", part->number);
@@ -56,7 +56,7 @@ static void add_part(struct table *table, const struct parts_record *part, const
 }
 
 /* The headers are written as they come; the parts are gathered. */
-static int write_all(const struct command_call *call, struct parts *parts, const struct parse_files *files,
+static int write_all(const struct command_call *call, struct parts *parts, const struct parts_files *files,
                      struct table *table, struct err *err)
 {
     struct parts_record record;
@@ -97,7 +97,7 @@ static int write_texts(const struct command_call *call, struct parts *parts, enu
     return status;
 }
 
-int parse_text(const struct command_call *call, struct parts *parts, const struct parse_files *files, struct err *err)
+int parse_text(const struct command_call *call, struct parts *parts, const struct parts_files *files, struct err *err)
 {
     struct table table = {.columns = columns, .column_count = COLUMNS};
     size_t count = 0;

@@ -6,7 +6,7 @@
 #include "processor/command/bulk.h"
 #include "processor/command/commands.h"
 #include "processor/command/table.h"
-#include "processor/command/text.h"
+#include "processor/text.h"
 
 enum { REPROCESS_DRY_RUN = FILTER_OPTIONS, REPROCESS_OPTIONS };
 static const struct option_row rows[REPROCESS_OPTIONS] = {

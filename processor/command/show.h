@@ -4,7 +4,7 @@
 
 #include "common/index.h"
 #include "processor/command/command.h"
-#include "processor/command/json.h"
+#include "processor/command/json_column.h"
 
 enum { SHOW_PATH_SIZE = 4096 };
 

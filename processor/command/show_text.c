@@ -5,7 +5,7 @@
 
 #include "processor/command/lookup.h"
 #include "processor/command/show.h"
-#include "processor/command/text.h"
+#include "processor/text.h"
 
 /* ---- fields ---- */
 

@@ -2,12 +2,12 @@
 #include <stdio.h>
 
 #include "processor/command/commands.h"
-#include "processor/command/json.h"
+#include "processor/command/json_column.h"
 #include "processor/command/lookup.h"
 #include "processor/command/options.h"
 #include "processor/command/overview.h"
 #include "processor/command/table.h"
-#include "processor/command/text.h"
+#include "processor/text.h"
 
 enum { FAILURES_SHOWN = 5 };
 

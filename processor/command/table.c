@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "processor/command/text.h"
+#include "processor/text.h"
 
 enum { GAP = 2, FIRST_CAPACITY = 64 };
 

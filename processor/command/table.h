@@ -1,5 +1,5 @@
 /*
- * Aligned tables. Every cell is cleaned as it is added (processor/command/text.h), so that no table can harm a
+ * Aligned tables. Every cell is cleaned as it is added (processor/text.h), so that no table can harm a
  * terminal.
  *
  *     static const struct table_column columns[] = {{"ID", TABLE_FIXED}, {"SIZE", TABLE_RIGHT}, {"SUBJECT",

@@ -3,40 +3,17 @@
 # handler and mails its answer back, to an address of this same demo, so that it is seen arriving. All of it runs as
 # you, on this machine only, in build/demo/. KEEP=1 leaves it running; `run.sh stop` ends that.
 set -u
-# shellcheck source=../lib.sh
-. "$(dirname "$0")/../lib.sh"
-folder=$top/build/demo
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+folder=${DEMO_FOLDER:-$top/build/demo}
 question=${QUESTION:-"Grüße aus München?"}
-
-say() { printf '\n== %s\n' "$*"; }
-
-# Ends what an earlier run left, by the process IDs that it wrote down; one that is not ours any more is let be.
-stop() {
-    local file pid
-    for file in "$folder"/{processor,xinetd}.pid; do
-        [ -s "$file" ] || continue
-        pid=$(<"$file")
-        tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF "$folder/" || continue
-        kill -TERM "$pid"
-        timeout 20 tail --pid="$pid" -s 0.05 -f /dev/null || kill -KILL "$pid"
-    done
-    [ ! -s "$folder/xinetd.place" ] || rm -rf "$(<"$folder/xinetd.place")"
-    rm -rf "$folder"
-}
-
-# The end that nobody wants: why, and what the programs said.
-give_up() {
-    printf '\nThe demo failed: %s\n' "$*" >&2
-    instance_logs 20 >&2
-    exit 1
-}
 
 # The 8-ball, and the asker's mailbox: a file, and what is given as $1.
 configure() {
     instance_config <<ROUTES
 
 # The answer goes out by msmtp, which hands it to this demo's own receiver.
-sendmail = {"$(command -v msmtp)", "-C", "$instance/msmtprc", "-t", "-i", "-f", "<>"}
+sendmail = {"$instance/sendmail", "-t", "-i", "-f", "<>"}
 
 route "8ball@example.com" {
     handler "answer" { reply = {"8ball"} }
@@ -49,19 +26,6 @@ route "asker@example.org" {
 ROUTES
 }
 
-configure_msmtp() {
-    cat >"$instance/msmtprc" <<EOF_MSMTP
-account default
-host 127.0.0.1
-port $port
-domain mail.example.com
-auth off
-tls off
-logfile "$instance/msmtp.log"
-EOF_MSMTP
-    chmod 600 "$instance/msmtprc"
-}
-
 # A header's text as RFC 2047 wants it.
 encoded() {
     if [[ $1 =~ ^[\ -~]*$ ]]; then
@@ -69,11 +33,6 @@ encoded() {
     else
         printf '=?UTF-8?B?%s?=' "$(printf '%s' "$1" | base64 -w 0)"
     fi
-}
-
-show_history() {
-    sqlite3 -readonly -box "$instance/lib/index.db" \
-        "SELECT time, message, sender, recipient, subject, handler, outcome FROM history"
 }
 
 # Reads the pipe that the asker's handler writes to: that is how the answer's arrival is known. Whoever ends first,
@@ -90,35 +49,20 @@ show_how_to_go_on() {
     # The pipe has no reader from now on.
     configure ""
     kill -HUP "$processor"
-    echo "$processor" >"$instance/processor.pid"
+    stay
     cat <<EOT
-
-It stays running. In $instance are the configuration, the spool, the index and the logs.
 Ask again:       swaks --server 127.0.0.1:$port --from asker@example.org --to 8ball@example.com \\
                      --header 'Subject: Shall I wait?'
 The answers:     tail -f '$instance/mailbox'
-The history:     sqlite3 -readonly -box '$instance/lib/index.db' 'select * from history'
-What happens:    '$programs/mailmill' -c '$instance/mailmill.conf' status
-Stop it:         make demo-stop
 EOT
-    trap - EXIT
+    show_commands
 }
 
-stop
-[ "${1-}" != stop ] || exit 0
-
-trap 'instance_close' EXIT
-trap 'exit 130' INT TERM
-instance_open "$folder"
+demo_open "$folder" "$@"
 mkfifo "$instance/arrival"
 configure ", \"$instance/arrival\""
 
-xinetd_start 1025 || give_up "xinetd did not start"
-configure_msmtp
-"$programs/mailmill-processor" -c "$instance/mailmill.conf" >>"$instance/processor.err" 2>&1 </dev/null &
-processor=$!
-say "xinetd listens on 127.0.0.1:$port, mailmill-processor watches the spool"
-
+demo_start
 say "asker@example.org asks 8ball@example.com: $question"
 send --from asker@example.org --to 8ball@example.com --header "Subject: $(encoded "$question")" ||
     give_up "the question was not accepted"
@@ -129,7 +73,6 @@ cat "$instance/answer"
 
 # The answer is there before the run that took it in has ended.
 wait_for "SELECT count(*) = 2 FROM history WHERE outcome = 'done'" || give_up "the history does not say done twice"
-say "The history: select time, message, sender, recipient, subject, handler, outcome from history"
 show_history
 
 [ -z "${KEEP-}" ] || show_how_to_go_on

@@ -6,7 +6,7 @@
 #include <cmocka.h>
 #include <stdlib.h>
 
-#include "processor/command/json.h"
+#include "processor/command/json_column.h"
 
 #define BYTES(literal) ((struct span){(literal), sizeof(literal) - 1})
 

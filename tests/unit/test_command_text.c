@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "processor/command/text.h"
+#include "processor/text.h"
 
 /* The literal's bytes, NULs included. */
 #define BYTES(literal) ((struct span){(literal), sizeof(literal) - 1})

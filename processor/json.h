@@ -12,8 +12,8 @@
  * what is no UTF-8 becomes U+FFFD, and characters that could harm a terminal are escaped as \uXXXX. Each member of
  * the outermost array stands on a line of its own.
  */
-#ifndef PROCESSOR_COMMAND_JSON_H
-#define PROCESSOR_COMMAND_JSON_H
+#ifndef PROCESSOR_JSON_H
+#define PROCESSOR_JSON_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,7 +21,6 @@
 #include <stdio.h>
 
 #include "common/buf.h"
-#include "common/index.h"
 
 enum { JSON_DEPTH_MAX = 8 };
 
@@ -46,10 +45,5 @@ void json_bool(struct json *json, const char *name, bool value);
 void json_null(struct json *json, const char *name);
 /* An ISO 8601 time in UTC, as in the views of the index. */
 void json_time(struct json *json, const char *name, int64_t time_ms);
-
-/* Columns of a query's row: null where they are NULL. */
-void json_column_text(struct json *json, const char *name, struct query *query, int column);
-void json_column_number(struct json *json, const char *name, struct query *query, int column);
-void json_column_time(struct json *json, const char *name, struct query *query, int column);
 
 #endif

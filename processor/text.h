@@ -8,8 +8,8 @@
  * Widths are wcwidth(3)'s, which knows more than ASCII once term_init has chosen a locale for it
  * (processor/command/term.h).
  */
-#ifndef PROCESSOR_COMMAND_TEXT_H
-#define PROCESSOR_COMMAND_TEXT_H
+#ifndef PROCESSOR_TEXT_H
+#define PROCESSOR_TEXT_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,7 +1,18 @@
-/* What `mailmill parse --json` says of a message to programs. */
+#include "processor/parts_json.h"
+
 #include <string.h>
 
-#include "processor/command/parse.h"
+const char *parts_saved_as(const struct parts_files *files, const struct parts_record *part)
+{
+    bool is_saved = files->names != NULL && part->number < files->count && files->names[part->number][0] != '\0';
+
+    return is_saved ? files->names[part->number] : NULL;
+}
+
+bool parts_is_attachment(const struct parts_record *record)
+{
+    return record->type == PARTS_PART && (record->role == PARTS_ATTACHMENT || record->role == PARTS_MESSAGE);
+}
 
 /* Goes over all records and gives each to `write`, which takes those that it is about. */
 typedef void write_record(struct json *json, const struct parts_record *record, const void *context);
@@ -156,9 +167,9 @@ static void write_attachment(struct json *json, const struct parts_record *recor
 {
     const char *file;
 
-    if (!parse_is_attachment(record))
+    if (!parts_is_attachment(record))
         return;
-    file = parse_file(context, record);
+    file = parts_saved_as(context, record);
     json_open(json, NULL, '{');
     json_number(json, "part", record->number);
     write_or_null(json, "name", record->name);
@@ -186,15 +197,13 @@ static int write_list(struct json *json, struct parts *parts, const char *name, 
     return 0;
 }
 
-int parse_json(struct json *json, struct parts *parts, const struct parse_files *files, struct err *err)
+int parts_write_json(struct json *json, struct parts *parts, const struct parts_files *files, struct err *err)
 {
-    json_open(json, NULL, '{');
     if (write_headers(json, parts, err) != 0 || write_body(json, parts, "text", PARTS_TEXT, err) != 0 ||
         write_body(json, parts, "html", PARTS_HTML, err) != 0 ||
         write_list(json, parts, "parts", write_part, NULL, err) != 0 ||
         write_list(json, parts, "attachments", write_attachment, files, err) != 0 ||
         each(json, parts, write_incomplete, NULL, err) != 0)
         return -1;
-    json_close(json);
     return 0;
 }

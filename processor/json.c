@@ -1,9 +1,9 @@
-#include "processor/command/json.h"
+#include "processor/json.h"
 
 #include <assert.h>
 
 #include "common/clock.h"
-#include "processor/command/text.h"
+#include "processor/text.h"
 
 static void write_characters(FILE *out, struct span text)
 {
@@ -115,28 +115,4 @@ void json_time(struct json *json, const char *name, int64_t time_ms)
 
     clock_iso8601(time_ms, text);
     json_text(json, name, span_text(text));
-}
-
-void json_column_text(struct json *json, const char *name, struct query *query, int column)
-{
-    if (query_column_is_null(query, column))
-        json_null(json, name);
-    else
-        json_text(json, name, query_column_text(query, column));
-}
-
-void json_column_number(struct json *json, const char *name, struct query *query, int column)
-{
-    if (query_column_is_null(query, column))
-        json_null(json, name);
-    else
-        json_number(json, name, query_column_number(query, column));
-}
-
-void json_column_time(struct json *json, const char *name, struct query *query, int column)
-{
-    if (query_column_is_null(query, column))
-        json_null(json, name);
-    else
-        json_time(json, name, query_column_number(query, column));
 }

@@ -1,4 +1,4 @@
-#include "processor/command/text.h"
+#include "processor/text.h"
 
 #include <wchar.h>
 
