@@ -31,13 +31,13 @@ listed_options() {
     sed -nE 's/^  (-([A-Za-z]), |    )?--([a-z-]+)(( [A-Z]+)*)( .*|$)/\2|\3|\4/p' |
         sed -E 's/^([A-Za-z])\|/.It Fl \1 , Fl -/; s/^\|/.It Fl -/; s/\| ?(.+)$/ Ar \1/; s/\|$//'
 }
-# Of a script's help, which is its comment: those in its usage line, without their arguments.
-usage_options() { sed -n '/^Usage: /,/^$/p' | grep -oE -- '--[a-z-]+' | sed 's/^-/.It Fl /' | sort -u; }
+# Of a script's help, which is its comment: those in its usage line.
+usage_options() { sed -n 's/^Usage: //p' | grep -oE -- '--[a-z-]+( [A-Z]+)?' | sed -E 's/^-/.It Fl /; s/ ([A-Z]+)$/ Ar \1/'; }
 
 # What a page says as a text, one space between two words, and none before an ellipsis.
 rendered() { mandoc -Tascii -O width=1000 "$1" 2>/dev/null | sed -E 's/.\x08//g' | tr -s ' \n' ' ' | sed 's/ \.\.\./.../g'; }
 
-differing() { diff <(sort <<<"$1") <(sort <<<"$2") | sed -n 's/^</missing: /p; s/^>/not in the code: /p'; }
+differing() { diff <(grep . <<<"$1" | sort) <(grep . <<<"$2" | sort) | sed -n 's/^</missing: /p; s/^>/not in the code: /p'; }
 
 # ---- the pages -----------------------------------------------------------------------------------
 
@@ -85,13 +85,21 @@ usage=$(sed -n 's/^usage: //p' <<<"$help")
 report "mailmill: the synopsis" "$([[ $text == *" SYNOPSIS $usage DESCRIPTION "* ]] || echo "not $usage")"
 report "mailmill: the options" "$(differing "$(listed_options <<<"$help")" "$(part $command_page '.Ss Options' | grep '^\.It Fl ')")"
 
+# Those by which messages are chosen are described once, for all commands that take them.
+described_options() {
+    local item
+    item=$(part $command_page '.Sh COMMANDS' | item "$1")
+    if grep -qx '\.Sx CHOOSING MESSAGES.*' <<<"$item"; then item+=$'\n'$(part $command_page '.Sh CHOOSING MESSAGES'); fi
+    grep '^\.It Fl ' <<<"$item"
+}
+
 mapfile -t commands < <(sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p' <<<"$help")
 report "mailmill has commands" "$([ ${#commands[@]} -gt 1 ] || echo "${#commands[@]}")"
 for command in "${commands[@]}"; do
     help=$("$build/mailmill" help "$command")
     report "mailmill $command: the options" "$(differing \
         "$(listed_options <<<"$help" | grep -vE '^\.It Fl (c , Fl -config|-help)\>')" \
-        "$(part $command_page '.Sh COMMANDS' | item "$command" | grep '^\.It Fl ')")"
+        "$(described_options "$command")")"
     usage=$(sed -n 's/^usage: mailmill \[-c FILE\] //p' <<<"$help")
     report "mailmill $command: the synopsis" "$([[ $text == *" $usage "* ]] || echo "not $usage")"
 done
@@ -104,20 +112,22 @@ report "README: the commands" "$(diff <(printf '%s\n' "${commands[@]}" | grep -v
 with_handlers() { part $handler_page '.Sh HANDLERS THAT COME WITH IT'; }
 of_readme() { awk -v heading="### $1" '/^##/ { on = $0 == heading } on' README.md; }
 
+text=$(rendered $handler_page)
 mapfile -t handlers < <(cd "$build/handlers" && printf '%s\n' *)
 report "the handlers are those in the page" "$(diff <(printf '%s\n' "${handlers[@]}") \
     <(with_handlers | sed -nE 's/^\.It (Xo )?Cm ([a-z0-9-]+).*/\2/p' | sort))"
 for handler in "${handlers[@]}"; do
     help=$("$build/handlers/$handler" --help)
-    described=$(with_handlers | item "$handler" | grep '^\.It Fl ')
     listed=$(listed_options <<<"$help" | grep -vx '.It Fl -help')
-    if ! grep -q '^usage: ' <<<"$help"; then
-        listed=$(usage_options <<<"$help")
-        described=$(cut -d ' ' -f 1-3 <<<"$described")
-    fi
-    report "$handler: the options" "$(differing "$listed" "$described")"
-    report "$handler: the options in the README" "$(differing "$(grep -oE -- '-[a-z-]+' <<<"$listed" | sort -u)" \
-        "$(of_readme "$handler" | grep -oE '^\| .*\|' | cut -d'|' -f2 | grep -oE -- '--[a-z-]+' | sed 's/^-//' | sort -u)")"
+    grep -q '^usage: ' <<<"$help" || listed=$(usage_options <<<"$help")
+    report "$handler: the options" "$(differing "$listed" "$(with_handlers | item "$handler" | grep '^\.It Fl ')")"
+    usage=$(sed -n 's/^[Uu]sage: //p' <<<"$help")
+    report "$handler: the synopsis" "$([[ -z $usage || $text == *" $usage "* ]] || echo "not $usage")"
+    named=$(of_readme "$handler" | grep -oE -- '--[a-z-]+')
+    tabled=$(of_readme "$handler" | grep -oE '^\| .*\|' | cut -d'|' -f2 | grep -oE -- '--[a-z-]+')
+    listed=$(sed 's/^\.It Fl /-/; s/ .*//' <<<"$listed")
+    report "$handler: the README has its options" "$(comm -23 <(sort -u <<<"$listed") <(sort -u <<<"$named") | grep .)"
+    report "$handler: the README has no others" "$(comm -13 <(sort -u <<<"$listed") <(sort -u <<<"$tabled") | grep .)"
     report "$handler: the README has it" "$([ -n "$(of_readme "$handler")" ] || echo "no ### $handler")"
 done
 

@@ -128,18 +128,19 @@ static const struct {
     {"handler", ".Ss Keys of a handler"},
 };
 
-/* "Default: 25M, from 1K to 1G." Empty: there is no default to tell. */
+/* "Default: 25M, from 1K to 1G." Without a default "From 1K to 1G.", or nothing. */
 static void expect_default(const struct config_key *key, char line[static LINE_SIZE])
 {
     struct buf buf = buf_over(line, LINE_SIZE);
     const char *choices = key->kind == CONFIG_SWITCH ? "true false" : key->choices;
 
     line[0] = '\0';
-    if (key->default_text == NULL)
+    if (key->default_text == NULL && key->least == NULL)
         return;
-    buf_printf(&buf, "Default: %s", key->default_text);
+    if (key->default_text != NULL)
+        buf_printf(&buf, "Default: %s", key->default_text);
     if (key->least != NULL)
-        buf_printf(&buf, ", from %s to %s", key->least, key->most);
+        buf_printf(&buf, "%s %s to %s", buf.size > 0 ? ", from" : "From", key->least, key->most);
     for (size_t i = 0; choices != NULL && choices[i] != '\0'; i++) {
         if (i == 0)
             buf_put_text(&buf, "; choices: ");
@@ -164,7 +165,7 @@ static void check_key(const struct config_key *key, const char *part)
     expect_default(key, line);
     if (line[0] != '\0' && count_lines(item, line) != 1)
         fail_msg(CONFIG_PAGE " does not say of %s: %s", key->name, line);
-    if (count_items(item, "Default:") != (line[0] != '\0'))
+    if (count_items(item, "Default:") != (key->default_text != NULL))
         fail_msg(CONFIG_PAGE " has a default for %s that it does not have", key->name);
     free(item);
 }
@@ -274,8 +275,8 @@ static void exit_codes_of_handlers_are_those_of_the_table(void **state)
     (void)state;
     for (size_t i = 0; i < count; i++) {
         assert_int_equal(rows[i].first, rows[i].last);
-        check_row(&table, ".It %d Ta %s Ta%s%s", rows[i].first, words[rows[i].verdict],
-                  rows[i].words[0] == '\0' ? "" : " ", rows[i].words);
+        check_row(&table, ".It %d Ta %s Ta %s Ta%s%s", rows[i].first, words[rows[i].verdict],
+                  rows[i].says == BREAKER_FAILED ? "yes" : "no", rows[i].words[0] == '\0' ? "" : " ", rows[i].words);
     }
     end_table(&table);
 }
