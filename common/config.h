@@ -34,7 +34,7 @@
 
 enum {
     CONFIG_NAME_MAX = 64,      /* bytes in a handler's name: letters, digits, - and _ */
-    CONFIG_KEY_COUNT = 40,     /* rows of the table of keys */
+    CONFIG_KEY_COUNT = 44,     /* rows of the table of keys */
     CONFIG_ERRORS_MAX = 100,   /* mistakes that are reported of one file */
     CONFIG_FILE_MAX = 1 << 20, /* bytes of a file */
 };
@@ -59,6 +59,10 @@ struct config_handler {
     char *user;       /* the account it runs as; NULL: the processor's own */
     int64_t timeout_ms;
     unsigned concurrency;
+    bool ordered;         /* while its oldest delivery waits for a retry, none behind it starts */
+    int64_t coalesce_ms;  /* the window in which deliveries are gathered for one run; 0: each has its own */
+    bool go_on;           /* `continue`: the handlers after it run even when it is dead */
+    unsigned pause_after; /* failures in a row; 0: it is never paused for them */
     int64_t retry_first_ms;
     int64_t retry_max_ms;
     int64_t give_up_ms;

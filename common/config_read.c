@@ -181,6 +181,21 @@ static void check_pauses(const struct reading *reading, const struct config_hand
                  (long long)handler->retry_first_ms / 1000, (long long)handler->retry_max_ms / 1000);
 }
 
+/* What can't be had together. The line is that of the key which asks for more than the other allows. */
+static void check_schedule(const struct reading *reading, const struct config_handler *handler)
+{
+    const char *path = reading->config->path;
+
+    if (handler->ordered && handler->concurrency > 1)
+        config_error(reading->errors, path, config_line(handler->lines, "handler", "ordered"),
+                     "ordered: with concurrency = %u messages overtake each other; leave out one of the two",
+                     handler->concurrency);
+    if (handler->coalesce_ms > 0 && handler->kind != HANDLER_RUN)
+        config_error(reading->errors, path, config_line(handler->lines, "handler", "coalesce"),
+                     "coalesce: a %s is made for each message; it goes with run only",
+                     handler->kind == HANDLER_FILTER ? "filter's output" : "reply");
+}
+
 static void read_handler(const struct reading *reading, cfg_t *section, struct config_handler *handler)
 {
     const struct config_section *row;
@@ -200,6 +215,7 @@ static void read_handler(const struct reading *reading, cfg_t *section, struct c
     read_values(reading, "handler", section, handler->lines, handler);
     read_kind(reading, handler);
     check_pauses(reading, handler);
+    check_schedule(reading, handler);
 }
 
 static void check_handler_names(const struct reading *reading, const struct config_route *route)

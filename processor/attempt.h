@@ -16,6 +16,7 @@
 #include "processor/filing.h"
 #include "processor/launcher.h"
 #include "processor/ledger.h"
+#include "processor/ledger_group.h"
 #include "processor/message.h"
 #include "processor/outbox.h"
 #include "processor/outcome.h"
@@ -32,7 +33,10 @@ struct attempt_context {
     struct message_helper *helper;
 };
 
-enum { ATTEMPT_READ_SIZE = 64 * 1024 }; /* what attempt_read() takes at once */
+enum {
+    ATTEMPT_READ_SIZE = 64 * 1024,                 /* what attempt_read() takes at once */
+    ATTEMPT_DETAIL_SIZE = OUTCOME_DETAIL_SIZE + 64 /* the outcome's, after how many attempts it was given up */
+};
 
 enum attempt_stage {
     ATTEMPT_STARTING, /* written down, and its program starts as soon as that is durable */
@@ -48,6 +52,7 @@ struct attempt {
     uint64_t number; /* names it to the launcher and the helper */
     struct delivery delivery;
     char key[LEDGER_KEY_SIZE];
+    struct ledger_group group; /* the deliveries that share the run */
 
     bool is_durable;  /* its start is: otherwise it never was */
     uint64_t program; /* starting: the handler's number, */
@@ -57,7 +62,9 @@ struct attempt {
     /* What the configuration said when it started; it may be another by now. */
     enum handler_kind kind;
     struct retry_policy retry;
+    struct breaker_policy breaker;
     uint8_t exit_codes[256];
+    bool coalesces, go_on;
 
     int out, errors; /* read ends of the running program's pipes, or -1 */
     struct capture out_tail, errors_tail;
@@ -78,6 +85,9 @@ struct attempt {
     bool replied;
     bool is_settled;  /* there was nothing to run: no attempt is written down, only what became of the delivery */
     enum state state; /* that the delivery went to; of one settled, that it is to go to */
+    enum state group_state;           /* that those which share the run went to, but for those which gave up */
+    char detail[ATTEMPT_DETAIL_SIZE]; /* what is said of the delivery */
+    struct ledger_run run;            /* what the run said of its handler, and did to it */
     int64_t started_ms;
     int64_t ended_ms;
     int64_t record_ms; /* when to try again to write it down */

@@ -94,6 +94,7 @@ void engine_close(struct engine *engine)
         lock_release(engine->lock);
     runner_free(&engine->runner);
     intake_forget(&engine->intake);
+    filing_free(&engine->filing);
     message_stop(&engine->helper);
     watch_close(&engine->watch);
     rejections_close(&engine->rejections);

@@ -28,6 +28,7 @@ static const struct environment_row rows[] = {
     [ENVIRONMENT_MAILMILL_HANDLER] = {"MAILMILL_HANDLER", "the handler's name"},
     [ENVIRONMENT_MAILMILL_ATTEMPT] = {"MAILMILL_ATTEMPT", "number of this attempt, from 1"},
     [ENVIRONMENT_MAILMILL_REPLAY] = {"MAILMILL_REPLAY", "1 when the operator asked for it again, else 0"},
+    [ENVIRONMENT_MAILMILL_COALESCED] = {"MAILMILL_COALESCED", "how many messages share this run; 1 when it is alone"},
     [ENVIRONMENT_MAILMILL_TLS] = {"MAILMILL_TLS", "TLS protocol and cipher; empty without TLS"},
     [ENVIRONMENT_MAILMILL_AUTO_REPLY_OK] = {"MAILMILL_AUTO_REPLY_OK",
                                             "1 when an automatic reply may be sent, else 0"},

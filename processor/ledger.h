@@ -13,6 +13,7 @@
 #include "common/envelope.h"
 #include "common/index.h"
 #include "common/state.h"
+#include "processor/breaker.h"
 #include "processor/message.h"
 
 enum {
@@ -32,6 +33,8 @@ struct delivery {
     int64_t attempts;        /* made so far */
     int64_t attempts_before; /* of them, before the last replay */
     int64_t queued_ms;
+    int64_t first_ms;             /* when it was first tried since it was queued; 0: not yet */
+    int64_t held_ms;              /* how long pauses kept it from being tried again */
     int64_t replay;               /* how often the operator asked for it again */
     char output[LEDGER_KEY_SIZE]; /* the finished letter that waits to be sent; or empty */
     struct address sender;
@@ -93,12 +96,9 @@ __attribute__((warn_unused_result)) int ledger_message_ended(struct index *index
 
 /* ---- deliveries ---- */
 
-/* The one of a handler that is due first: 1 found, 0 none, -1 error. */
+/* The oldest of a handler's that is due: 1 found, 0 none, -1 error. */
 __attribute__((warn_unused_result)) int ledger_due(struct index *index, const char *route, const char *handler,
                                                    int64_t now_ms, int64_t *id, struct err *err);
-/* When the next of a handler is due, INT64_MAX for never. */
-__attribute__((warn_unused_result)) int ledger_next_due(struct index *index, const char *route, const char *handler,
-                                                        int64_t *due_ms, struct err *err);
 /* Reads one whole. A missing one is a bug. */
 __attribute__((warn_unused_result)) int ledger_load(struct index *index, int64_t id, struct delivery *delivery,
                                                     struct err *err);
@@ -107,10 +107,22 @@ __attribute__((warn_unused_result)) int ledger_load(struct index *index, int64_t
 __attribute__((warn_unused_result)) int ledger_start(struct index *index, struct delivery *delivery, int64_t now_ms,
                                                      struct err *err);
 
+/* What a run says of its handler, and what that did to the handler. */
+struct ledger_run {
+    enum breaker_event event;
+    struct breaker_policy policy;
+    int64_t started_ms;
+    enum breaker_change change; /* filled in by ledger_end, as is what follows */
+    struct breaker breaker;     /* as it is after it */
+};
+
+struct ledger_group;
+
 /* How an attempt ended, to be written down. */
 struct ledger_end {
     enum state state;   /* that the delivery goes to */
     bool skip_rest;     /* with STATE_DONE or STATE_RETRY: the handlers after it need not run */
+    bool go_on;         /* with STATE_DEAD: the handlers after it run all the same */
     int64_t due_ms;     /* with STATE_RETRY */
     bool has_exit_code; /* else it ended by the signal, or was never started when that is 0 */
     int64_t exit_code;
@@ -119,6 +131,10 @@ struct ledger_end {
     const char *output;      /* keep this file: for the next attempt, or the handlers after a filter; NULL: none */
     const char *replied_to;  /* an automatic reply went there; NULL: none */
     struct span out, errors; /* the last of stdout and stderr */
+    const struct ledger_group *group; /* those that shared the run, and end with it; NULL: none */
+    enum state group_state;           /* that those go to which do not give up */
+    const char *group_detail;         /* what is said of them */
+    struct ledger_run *run;           /* NULL: nothing ran */
 };
 
 /* running -> end->state, with what follows for the handlers after it. */

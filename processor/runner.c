@@ -52,7 +52,7 @@ static void record(struct runner *runner, struct attempt *attempt, int64_t now_m
 static void fail(struct runner *runner, struct attempt *attempt, enum verdict verdict, const char *detail,
                  int64_t now_ms)
 {
-    attempt->outcome.verdict = verdict;
+    attempt->outcome = (struct outcome){.verdict = verdict, .says = BREAKER_SILENT};
     snprintf(attempt->outcome.detail, sizeof attempt->outcome.detail, "%.*s", OUTCOME_DETAIL_SIZE - 1, detail);
     record(runner, attempt, now_ms);
 }
@@ -179,6 +179,7 @@ static void sendmail_ended(struct runner *runner, struct attempt *attempt, int64
     struct outcome sent = outcome_of(attempt->end, attempt->end_number, NULL);
     bool done = sent.verdict == VERDICT_DONE || sent.verdict == VERDICT_SKIP;
 
+    attempt->outcome.says = sent.says;
     if (done) {
         attempt->replied = true;
         snprintf(attempt->outcome.detail, sizeof attempt->outcome.detail, "replied to %.*s", OUTCOME_DETAIL_SIZE - 16,

@@ -47,7 +47,12 @@ static int settle(struct runner *runner, struct attempt *attempt, enum state sta
 /* The attempt is written down first: what runs without being written down would run a second time after a crash. */
 static int start(struct runner *runner, struct attempt *attempt, int64_t now_ms, struct err *err)
 {
-    if (ledger_start(runner->context.index, &attempt->delivery, now_ms, err) != 0)
+    struct index *index = runner->context.index;
+    /* A letter that waits is one delivery's alone. */
+    bool shares = attempt->coalesces && !attempt->keep_output;
+
+    if ((shares ? ledger_group_start(index, &attempt->delivery, now_ms, &attempt->group, err)
+                : ledger_start(index, &attempt->delivery, now_ms, err)) != 0)
         return -1;
     attempt->stage = ATTEMPT_STARTING;
     keep_attempt(runner, attempt);

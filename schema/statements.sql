@@ -73,7 +73,7 @@ VALUES (:message_id, :recipient, :route, :handler, :position, 'pending', :due_ms
 ON CONFLICT (message_id, recipient, route, handler) DO UPDATE
    SET state = 'pending', position = excluded.position, due_ms = excluded.due_ms, queued_ms = excluded.queued_ms,
        ended_ms = NULL, attempts_before = attempts, replay = replay + 1, output = NULL, replied_to = NULL,
-       replied_key = NULL, detail = '';
+       replied_key = NULL, detail = '', held_ms = 0;
 
 -- name: delivery_put_ended
 -- The same recipient twice has one route and one handler of a name.
@@ -82,22 +82,21 @@ VALUES (:message_id, :recipient, :route, :handler, :position, :state, :queued_ms
 ON CONFLICT DO NOTHING;
 
 -- name: delivery_due
-SELECT id FROM delivery
- WHERE route = :route AND handler = :handler AND state IN ('pending', 'retry') AND due_ms <= :now
- ORDER BY due_ms, id LIMIT 1;
-
--- name: delivery_next_due
-SELECT min(due_ms) FROM delivery
- WHERE route = :route AND handler = :handler AND state IN ('pending', 'retry') AND due_ms IS NOT NULL;
+-- The oldest, whether it is tried for the first time or again.
+SELECT id FROM delivery INDEXED BY delivery_turn
+ WHERE route = :route AND handler = :handler AND state IN ('pending', 'retry') AND due_ms IS NOT NULL
+   AND due_ms <= :now
+ ORDER BY message_id, recipient LIMIT 1;
 
 -- name: delivery_load
 SELECT d.id, d.message_id, d.recipient, r.address, d.route, d.handler, d.position, d.attempts, d.attempts_before,
        d.queued_ms, d.replay, d.output, m.sender, m.client_address, m.client_helo, m.client_protocol, m.tls,
        m.subject, m.header_from, m.header_to, m.header_date, m.header_reply_to, m.header_message_id,
-       m.header_references, m.header_list_id, m.no_reply
+       m.header_references, m.header_list_id, m.no_reply, f.started_ms, d.held_ms
   FROM delivery d
   JOIN message m ON m.id = d.message_id
   JOIN recipient r ON r.message_id = d.message_id AND r.position = d.recipient
+  LEFT JOIN attempt f ON f.delivery_id = d.id AND f.number = d.attempts_before + 1
  WHERE d.id = :id;
 
 -- name: delivery_start
@@ -117,12 +116,13 @@ UPDATE delivery
    AND state = 'skipped' AND detail = :detail;
 
 -- name: delivery_release_next
--- The handler after one that is done: due now.
+-- The handler after one that is done: due now, if it has not been for long, as when a replay comes after it.
 UPDATE delivery SET due_ms = :now
  WHERE id = (SELECT d.id FROM delivery d
               WHERE d.message_id = :message_id AND d.recipient = :recipient AND d.route = :route
-                AND d.position > :position AND d.state = 'pending' AND d.due_ms IS NULL
-              ORDER BY d.position LIMIT 1);
+                AND d.position > :position AND d.state IN ('pending', 'running', 'retry')
+              ORDER BY d.position LIMIT 1)
+   AND state = 'pending' AND due_ms IS NULL;
 
 -- name: delivery_skip_rest
 -- The handlers after one that said "skip" or is dead.
@@ -195,6 +195,97 @@ ON CONFLICT (id) DO NOTHING;
 
 -- name: rejection_trim
 DELETE FROM rejection WHERE id <= (SELECT max(id) FROM rejection) - :keep;
+-- ---- handlers: what waits for them, and their pauses ----
+
+-- name: handler_waiting
+-- Each handler for which anything waits, in one step from one to the next: when the oldest is due, when the first is,
+-- and how the handler is paused.
+WITH RECURSIVE oldest (id) AS (
+    SELECT (SELECT id FROM delivery INDEXED BY delivery_turn
+             WHERE state IN ('pending', 'retry') AND due_ms IS NOT NULL
+             ORDER BY route, handler, message_id, recipient LIMIT 1)
+    UNION ALL
+    SELECT coalesce((SELECT n.id FROM delivery n INDEXED BY delivery_turn
+                      WHERE n.state IN ('pending', 'retry') AND n.due_ms IS NOT NULL
+                        AND n.route = d.route AND n.handler > d.handler
+                      ORDER BY n.handler, n.message_id, n.recipient LIMIT 1),
+                    (SELECT n.id FROM delivery n INDEXED BY delivery_turn
+                      WHERE n.state IN ('pending', 'retry') AND n.due_ms IS NOT NULL AND n.route > d.route
+                      ORDER BY n.route, n.handler, n.message_id, n.recipient LIMIT 1))
+      FROM oldest o JOIN delivery d ON d.id = o.id)
+SELECT d.route, d.handler, d.due_ms,
+       (SELECT min(f.due_ms) FROM delivery f
+         WHERE f.route = d.route AND f.handler = d.handler AND f.state IN ('pending', 'retry')
+           AND f.due_ms IS NOT NULL),
+       s.failures, s.paused_by, s.paused_ms, s.until_ms, s.pause_ms
+  FROM oldest o
+  JOIN delivery d ON d.id = o.id
+  LEFT JOIN handler_state s ON s.route = d.route AND s.handler = d.handler;
+
+-- name: handler_waits
+-- The same for one handler: when the oldest is due, and when the first is.
+SELECT (SELECT due_ms FROM delivery INDEXED BY delivery_turn
+         WHERE route = :route AND handler = :handler AND state IN ('pending', 'retry') AND due_ms IS NOT NULL
+         ORDER BY message_id, recipient LIMIT 1),
+       (SELECT min(due_ms) FROM delivery
+         WHERE route = :route AND handler = :handler AND state IN ('pending', 'retry') AND due_ms IS NOT NULL);
+
+-- name: delivery_probe
+-- The one that says most of whether a paused handler works again: tried least, and of these the oldest.
+SELECT id FROM delivery
+ WHERE route = :route AND handler = :handler AND state IN ('pending', 'retry') AND due_ms <= :now
+ ORDER BY attempts - attempts_before, message_id, recipient LIMIT 1;
+
+-- name: delivery_due_all
+-- The oldest :limit that are due, oldest first. The last of them is the one that the others run with.
+SELECT id FROM delivery INDEXED BY delivery_turn
+ WHERE route = :route AND handler = :handler AND state IN ('pending', 'retry') AND due_ms IS NOT NULL
+   AND due_ms <= :now
+ ORDER BY message_id, recipient LIMIT :limit;
+
+-- name: delivery_older
+-- Those that run with one.
+SELECT d.id, d.message_id, d.recipient, d.position, d.attempts, d.attempts_before, f.started_ms, d.held_ms
+  FROM delivery d INDEXED BY delivery_turn
+  LEFT JOIN attempt f ON f.delivery_id = d.id AND f.number = d.attempts_before + 1
+ WHERE d.route = :route AND d.handler = :handler AND d.state IN ('pending', 'retry') AND d.due_ms IS NOT NULL
+   AND d.due_ms <= :now AND (d.message_id, d.recipient) < (:message_id, :recipient)
+ ORDER BY d.message_id, d.recipient LIMIT :limit;
+
+-- name: delivery_overtakes
+-- Whether a message older than the one of a delivery has come since a time, and is not queued yet.
+SELECT 1 FROM message
+ WHERE queued_ms IS NULL AND id < (SELECT message_id FROM delivery WHERE id = :id) AND received_ms > :since LIMIT 1;
+
+-- name: handler_load
+SELECT failures, paused_by, paused_ms, until_ms, pause_ms FROM handler_state
+ WHERE route = :route AND handler = :handler;
+
+-- name: handler_store
+INSERT INTO handler_state (route, handler, failures, paused_by, paused_ms, until_ms, pause_ms, reason)
+VALUES (:route, :handler, :failures, :paused_by, :paused_ms, :until_ms, :pause_ms, :reason)
+ON CONFLICT (route, handler) DO UPDATE
+   SET failures = excluded.failures, paused_by = excluded.paused_by, paused_ms = excluded.paused_ms,
+       until_ms = excluded.until_ms, pause_ms = excluded.pause_ms, reason = excluded.reason;
+
+-- name: handler_count
+INSERT INTO handler_state (route, handler, failures) VALUES (:route, :handler, :failures)
+ON CONFLICT (route, handler) DO UPDATE SET failures = excluded.failures;
+
+-- name: handler_set_back
+-- The clock was set back: pauses are as long as if it had not been.
+UPDATE handler_state SET until_ms = until_ms - :by, paused_ms = paused_ms - :by WHERE paused_by IS NOT NULL;
+
+-- name: handler_not_later
+-- Likewise, while no processor ran to notice.
+UPDATE handler_state SET until_ms = :now + pause_ms WHERE until_ms > :now + pause_ms;
+
+-- name: handler_release
+-- What waits to be tried again when a pause is over is due now, and the pause is no part of its give-up time.
+UPDATE delivery
+   SET due_ms = min(due_ms, :now), held_ms = held_ms + max(0, :now - max(:since, queued_ms))
+ WHERE route = :route AND handler = :handler AND state IN ('pending', 'retry') AND state = 'retry'
+   AND due_ms IS NOT NULL;
 
 -- ---- the operator's command ----
 
@@ -285,6 +376,10 @@ SELECT route, handler, sum(iif(state = 'pending', count, 0)), sum(iif(state = 'r
          WHERE d.route = tally.route AND d.handler = tally.handler AND d.state IN ('pending', 'retry')
            AND d.due_ms IS NOT NULL)
   FROM tally GROUP BY route, handler ORDER BY route, handler;
+
+-- name: command_pauses
+SELECT route, handler, failures, paused_by, paused_ms, until_ms, reason FROM handler_state
+ WHERE paused_by IS NOT NULL ORDER BY route, handler;
 
 -- name: command_oldest_waiting
 SELECT id, since_ms FROM (

@@ -90,3 +90,12 @@ SELECT date(m.received_ms / 1000, 'unixepoch') AS day,
   FROM delivery d
   JOIN message m ON m.id = d.message_id
  GROUP BY day, d.route, d.handler;
+
+DROP VIEW IF EXISTS pauses;
+CREATE VIEW pauses AS
+SELECT route, handler, paused_by,
+       strftime('%Y-%m-%dT%H:%M:%fZ', paused_ms / 1000.0, 'unixepoch') AS since,
+       strftime('%Y-%m-%dT%H:%M:%fZ', until_ms / 1000.0, 'unixepoch') AS until,
+       failures, reason
+  FROM handler_state
+ WHERE paused_by IS NOT NULL;

@@ -31,7 +31,9 @@ report "every statement compiles" \
 #     command_oldest_waiting             the first entries of such indexes
 #     command_last_failures              likewise, the last ones
 #     command_handler_counts             a row for each handler and state
-#     (subquery)                         a result of bounded size
+#     handler_waiting                    the first entry of an index; then, from each to the next handler's first
+#     handler_set_back and its like      a row for each handler
+#     (subquery), found, o, CONSTANT ROW a result of bounded size
 # command_messages walks from the newest message and ends at the limit; what matches a filter seldom is looked for in all
 # of them, unless it is a state.
 allowed='message_unqueued: SCAN message USING INDEX message_unqueued
@@ -41,12 +43,16 @@ command_oldest_waiting: SCAN message USING INDEX message_unqueued
 command_oldest_waiting: SCAN delivery USING INDEX delivery_waiting
 command_handler_counts: SCAN tally
 command_last_failures: SCAN delivery USING INDEX delivery_dead
-attempt_recover: SCAN attempt USING INDEX attempt_running'
+attempt_recover: SCAN attempt USING INDEX attempt_running
+handler_waiting: SCAN delivery USING INDEX delivery_turn
+handler_set_back: SCAN handler_state
+handler_not_later: SCAN handler_state
+command_pauses: SCAN handler_state'
 report "no statement reads all there ever was" \
     "$(for name in "${names[@]}"; do
         statement=$(awk -v name="$name" '/^-- name: / { on = $3 == name; next } on && !/^ *--/' schema/statements.sql)
         printf 'EXPLAIN QUERY PLAN %s\n' "$statement" | sqlite3 -bail "$database/index.db" 2>/dev/null |
-            sed -n "s/.*SCAN/$name: SCAN/p" | grep -vE ': SCAN (\(subquery-[0-9]+\)|found)$'
+            sed -n "s/.*SCAN/$name: SCAN/p" | grep -vE ': SCAN (\(subquery-[0-9]+\)|found|o|CONSTANT ROW)$'
     done | grep -vxF "$allowed")"
 
 # An index that was in use before it had counts.

@@ -24,7 +24,9 @@ int command_help(struct command_call *call);
 int command_list(struct command_call *call);
 int command_parse(struct command_call *call);
 int command_reindex(struct command_call *call);
+int command_pause(struct command_call *call);
 int command_reprocess(struct command_call *call);
+int command_resume(struct command_call *call);
 int command_show(struct command_call *call);
 int command_status(struct command_call *call);
 

@@ -51,20 +51,6 @@ static int replay(struct command_call *call, const char *typed, const char *hand
     return 0;
 }
 
-/* What was queued is in the index by now: a processor that does not hear of it finds it when it next looks. */
-static int wake(struct command_call *call)
-{
-    struct err err = {0};
-    long pid;
-    int alive = alive_processor(&call->spool, &pid, &err);
-
-    if (alive == 0)
-        (void)fputs("The processor is not running: it will act on its next start.\n", call->out.out);
-    if (alive < 0 || spool_wake(&call->spool, &err) != 0)
-        return command_fail(call, &err);
-    return COMMAND_OK;
-}
-
 static int replay_all(struct command_call *call, const struct options *options, const char *handler)
 {
     int status = COMMAND_OK, woken;
@@ -78,7 +64,7 @@ static int replay_all(struct command_call *call, const struct options *options, 
         else
             status = command_fail(call, &err);
     }
-    woken = has_queued ? wake(call) : COMMAND_OK;
+    woken = has_queued ? alive_wake(call) : COMMAND_OK;
     return status == COMMAND_OK ? woken : status;
 }
 

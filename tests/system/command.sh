@@ -107,6 +107,7 @@ exits "list on a new machine" 1 'no message yet' mailmill list
 exits "list --json on a new machine" 1 '^\[\]$' mailmill list --json
 exits "show on a new machine" 1 'no message yet' mailmill show 1
 exits "reprocess on a new machine" 1 'no message yet' mailmill reprocess 1
+exits "pause on a new machine" 1 'nothing to pause yet' mailmill pause wait
 succeeds "none of them made an index" test ! -e "$instance/lib/index.db"
 
 # ---- received, and no processor ------------------------------------------------------------------

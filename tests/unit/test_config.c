@@ -141,6 +141,10 @@ static void a_handler_has_its_defaults(void **state)
     assert_string_equal(handler->program, "/bin/true");
     assert_int_equal(handler->timeout_ms, 600000);
     assert_int_equal(handler->concurrency, 1);
+    assert_false(handler->ordered);
+    assert_int_equal(handler->coalesce_ms, 0);
+    assert_false(handler->go_on);
+    assert_int_equal(handler->pause_after, 10);
     assert_int_equal(handler->retry_first_ms, 60000);
     assert_int_equal(handler->retry_max_ms, 3600000);
     assert_int_equal(handler->give_up_ms, 3 * 24 * 3600000);
@@ -160,7 +164,7 @@ static void every_key_is_taken_where_it_belongs(void **state)
                   "max-message-size = 1K max-recipients = 1000 command-timeout = 30 session-timeout = 2d\n"
                   "max-runs = 200 reply-limit = 1 trusted-proxies = {192.0.2.1, \"2001:db8::/32\"}\n"
                   "route \"*@Example.COM\" { handler X_1-y { filter = a user = b timeout = 1s concurrency = 3\n"
-                  "retry-first = 5s retry-max = 5s give-up = 365d\n"
+                  "retry-first = 5s retry-max = 5s give-up = 365d continue = true pause-after = 0\n"
                   "exit-codes = {\"0=dead\", \"1=done\", '2=skip', \"255=retry\"} } }\n"
                   "handlers = /h/\n");
     assert_string_equal(config.hostname, "mx.example.org");
@@ -188,6 +192,8 @@ static void every_key_is_taken_where_it_belongs(void **state)
     assert_string_equal(handler->user, "b");
     assert_int_equal(handler->timeout_ms, 1000);
     assert_int_equal(handler->concurrency, 3);
+    assert_true(handler->go_on);
+    assert_int_equal(handler->pause_after, 0);
     assert_int_equal(handler->retry_first_ms, 5000);
     assert_int_equal(handler->give_up_ms, INT64_C(365) * 86400000);
     assert_int_equal(handler->exit_codes[0], CONFIG_EXIT_DEAD);

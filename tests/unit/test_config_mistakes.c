@@ -235,6 +235,15 @@ static void mistakes_in_routes_and_handlers(void **state)
          "1: timeout: \"8d\" is out of bounds; write one from 1s to 7d\n"
          "1: concurrency: \"0\" is out of bounds; write one from 1 to 200\n"
          "1: give-up: \"0s\" is out of bounds; write one from 1s to 365d"},
+        {"route a@example.com { handler x { run = x\nconcurrency = 2\nordered = true } }",
+         "3: ordered: with concurrency = 2 messages overtake each other; leave out one of the two"},
+        {"route a@example.com { handler x { run = x\nordered = maybe } }",
+         "2: ordered: \"maybe\" is neither true nor false; write one of them"},
+        {"route a@example.com { handler x { filter = x\ncoalesce = 30s }\nhandler y { reply = x coalesce = 1s } }",
+         "2: coalesce: a filter's output is made for each message; it goes with run only\n"
+         "3: coalesce: a reply is made for each message; it goes with run only"},
+        {"route a@example.com { handler x { run = x pause-after = -1 } }",
+         "1: pause-after: \"-1\" is not a number; write digits alone"},
     };
 
     (void)state;
