@@ -18,6 +18,10 @@ const struct command commands[] = {
     {"resume", "HANDLER...|--all", "Lets a handler go on that was paused, by whomever", command_resume},
     {"parse", "[--json] [--attachments DIR] <FILE",
      "Shows what a message on standard input is made of, decoded, and saves its attachments", command_parse},
+    {"explain", "[--json] ADDRESS", "Says which route an address takes and why, and which handlers would run as whom",
+     command_explain},
+    {"why", "[--since DURATION] [--limit N] [--json] [ADDRESS|IP]",
+     "Shows what was refused, of mail from or to an address, or from a client: why did it not arrive?", command_why},
     {"help", "[COMMAND]", "Shows the help of mailmill, or of one of its commands", command_help},
 };
 const size_t command_count = sizeof commands / sizeof commands[0];
