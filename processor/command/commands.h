@@ -22,6 +22,7 @@ int command_run(struct command_call *call, const struct command *command);
 int command_check(struct command_call *call);
 int command_explain(struct command_call *call);
 int command_help(struct command_call *call);
+int command_inject(struct command_call *call);
 int command_list(struct command_call *call);
 int command_parse(struct command_call *call);
 int command_reindex(struct command_call *call);
