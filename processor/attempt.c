@@ -190,6 +190,8 @@ static void put_delivery(struct environment *environment, const struct attempt *
     environment_put(environment, ENVIRONMENT_MAILMILL_REPLAY, span_text(d->replay > 0 ? "1" : "0"));
     environment_put(environment, ENVIRONMENT_MAILMILL_COALESCED, span_text(sharing));
     environment_put(environment, ENVIRONMENT_MAILMILL_AUTO_REPLY_OK, span_text(attempt->may_reply ? "1" : "0"));
+    if (attempt->is_on_dead)
+        environment_put(environment, ENVIRONMENT_MAILMILL_REASON, span_text(attempt->reason));
 }
 
 int attempt_launch_handler(const struct attempt_context *context, struct attempt *attempt, struct err *err)

@@ -43,6 +43,7 @@ enum attempt_stage {
     ATTEMPT_HANDLER,  /* the handler runs */
     ATTEMPT_COMPOSE,  /* the helper makes, or is to be asked for, the letter */
     ATTEMPT_SEND,     /* the sendmail command runs */
+    ATTEMPT_ON_DEAD,  /* no attempt, but the run of an on-dead program */
     ATTEMPT_RECORD,   /* over; to be written down */
     ATTEMPT_RECORDED, /* over and written down; what follows from it waits until that is durable */
 };
@@ -76,6 +77,13 @@ struct attempt {
     int composed;   /* compose: the file being written, or -1 */
     struct address reply_to;
 
+    /* Only of a run of an on-dead program (processor/on_dead.h). */
+    bool is_on_dead;
+    char reason[ERR_TEXT_SIZE];
+    int64_t died_ms;
+    int64_t run;   /* its number among those of the delivery, from 1 */
+    int64_t tries; /* since the delivery died */
+
     /* How it ended. */
     enum run_end end;
     int64_t end_number;
@@ -87,7 +95,7 @@ struct attempt {
     enum state state; /* that the delivery went to; of one settled, that it is to go to */
     enum state group_state;           /* that those which share the run went to, but for those which gave up */
     char detail[ATTEMPT_DETAIL_SIZE]; /* what is said of the delivery */
-    struct ledger_run run;            /* what the run said of its handler, and did to it */
+    struct ledger_run said;           /* what the run said of its handler, and did to it */
     int64_t started_ms;
     int64_t ended_ms;
     int64_t record_ms; /* when to try again to write it down */
@@ -104,7 +112,8 @@ void attempt_free(struct attempt *attempt);
 __attribute__((warn_unused_result)) int attempt_open_message(const struct attempt_context *context,
                                                              const struct attempt *attempt, struct err *err);
 
-/* Has the launcher start the handler, told all it may know of the message and the delivery. */
+/* Has the launcher start the handler, or its on-dead program, told all it may know of the message and the delivery.
+ */
 __attribute__((warn_unused_result)) int attempt_launch_handler(const struct attempt_context *context,
                                                                struct attempt *attempt, struct err *err);
 

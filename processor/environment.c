@@ -32,6 +32,7 @@ static const struct environment_row rows[] = {
     [ENVIRONMENT_MAILMILL_TLS] = {"MAILMILL_TLS", "TLS protocol and cipher; empty without TLS"},
     [ENVIRONMENT_MAILMILL_AUTO_REPLY_OK] = {"MAILMILL_AUTO_REPLY_OK",
                                             "1 when an automatic reply may be sent, else 0"},
+    [ENVIRONMENT_MAILMILL_REASON] = {"MAILMILL_REASON", "of an on-dead program: why the message is dead"},
     [ENVIRONMENT_USER] = {"USER", "the user that the handler runs as"},
     [ENVIRONMENT_LOGNAME] = {"LOGNAME", "the same as USER"},
     [ENVIRONMENT_HOME] = {"HOME", "that user's home folder"},

@@ -54,6 +54,7 @@ int filing_rest(struct index *index, const struct spool *spool, int64_t now_ms, 
         if (query_start(&query, index, STATEMENT_MESSAGE_UNENDED, err) != 0)
             return -1;
         query_text(&query, ":after", span_text(id));
+        query_number(&query, ":limit", 1);
         row = query_next(&query, err);
         if (row != 1)
             return row;

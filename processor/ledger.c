@@ -147,7 +147,11 @@ int ledger_start_one(struct index *index, int64_t id, int64_t number, int64_t no
     if (query_start(&query, index, STATEMENT_DELIVERY_START, err) != 0)
         return -1;
     query_number(&query, ":id", id);
-    if (query_run(&query, err) != 0 || query_start(&query, index, STATEMENT_ATTEMPT_START, err) != 0)
+    if (query_run(&query, err) != 0)
+        return -1;
+    if (index_changes(index) == 0)
+        return 1;
+    if (query_start(&query, index, STATEMENT_ATTEMPT_START, err) != 0)
         return -1;
     query_number(&query, ":delivery_id", id);
     query_number(&query, ":number", number);
@@ -163,7 +167,7 @@ int ledger_start(struct index *index, struct delivery *delivery, int64_t now_ms,
         return -1;
     status = ledger_start_one(index, delivery->id, delivery->attempts + 1, now_ms, err);
     if (ledger_finish(index, status, err) != 0)
-        return -1;
+        return status == 1 ? 1 : -1;
     delivery->attempts++;
     return 0;
 }
@@ -229,6 +233,8 @@ static int end_delivery(struct index *index, const struct delivery *delivery, co
         query_number(&query, ":due_ms", end->due_ms);
     else
         query_number(&query, ":ended_ms", now_ms);
+    if (end->state == STATE_DEAD && end->on_dead)
+        query_number(&query, ":on_dead_ms", now_ms);
     if (end->output != NULL)
         query_text(&query, ":output", span_text(end->output));
     if (end->replied_to != NULL) {
@@ -264,9 +270,11 @@ static int pass_on(struct index *index, const struct delivery *delivery, const s
     bool has_passed = end->state == STATE_DONE || end->state == STATE_SKIPPED;
     bool release = (has_passed && !end->skip_rest) || (end->state == STATE_DEAD && end->go_on);
     char is_dead[CONFIG_NAME_MAX + 64];
+    char was_cancelled[CONFIG_NAME_MAX + 64];
     char said_skip[CONFIG_NAME_MAX + 64];
 
     snprintf(is_dead, sizeof is_dead, "handler %s is dead", delivery->handler);
+    snprintf(was_cancelled, sizeof was_cancelled, "handler %s was cancelled", delivery->handler);
     snprintf(said_skip, sizeof said_skip, "handler %s said to skip the rest", delivery->handler);
     if (end->state == STATE_RETRY && !end->skip_rest)
         return 0;
@@ -274,7 +282,8 @@ static int pass_on(struct index *index, const struct delivery *delivery, const s
         return change_rest(index, delivery, STATEMENT_DELIVERY_SKIP_REST,
                            end->state == STATE_DEAD ? is_dead : said_skip, now_ms, err);
     /* The operator had it run again, and it alone: what it once took with it may follow now. */
-    if (change_rest(index, delivery, STATEMENT_DELIVERY_REVIVE_REST, is_dead, now_ms, err) != 0)
+    if (change_rest(index, delivery, STATEMENT_DELIVERY_REVIVE_REST, is_dead, now_ms, err) != 0 ||
+        change_rest(index, delivery, STATEMENT_DELIVERY_REVIVE_REST, was_cancelled, now_ms, err) != 0)
         return -1;
     return change_rest(index, delivery, STATEMENT_DELIVERY_RELEASE_NEXT, NULL, now_ms, err);
 }
@@ -284,7 +293,7 @@ int ledger_end_one(struct index *index, const struct delivery *delivery, const s
 {
     if (end_attempt(index, delivery, end, now_ms, err) != 0 || end_delivery(index, delivery, end, now_ms, err) != 0)
         return -1;
-    return pass_on(index, delivery, end, now_ms, err);
+    return index_changes(index) == 0 ? 0 : pass_on(index, delivery, end, now_ms, err);
 }
 
 int ledger_end(struct index *index, const struct delivery *delivery, const struct ledger_end *end, int64_t now_ms,
@@ -338,44 +347,4 @@ int ledger_replies(struct index *index, const char *address, int64_t now_ms, uns
     *count = (unsigned)query_column_number(&query, 0);
     query_end(&query);
     return 0;
-}
-
-/* ---- at start ---- */
-
-int ledger_recover(struct index *index, int64_t now_ms, struct err *err)
-{
-    int status;
-
-    if (index_begin(index, err) != 0)
-        return -1;
-    status = ledger_touch(index, STATEMENT_ATTEMPT_RECOVER, NULL, now_ms, err);
-    if (status == 0)
-        status = ledger_touch(index, STATEMENT_DELIVERY_RECOVER, NULL, now_ms, err);
-    if (status == 0)
-        status = ledger_touch(index, STATEMENT_DELIVERY_NOT_LATER, NULL, now_ms, err);
-    if (status == 0)
-        status = ledger_touch(index, STATEMENT_HANDLER_NOT_LATER, NULL, now_ms, err);
-    return ledger_finish(index, status, err);
-}
-
-static int set_back(struct index *index, enum statement statement, int64_t by_ms, struct err *err)
-{
-    struct query query;
-
-    if (query_start(&query, index, statement, err) != 0)
-        return -1;
-    query_number(&query, ":by", by_ms);
-    return query_run(&query, err);
-}
-
-int ledger_set_back(struct index *index, int64_t by_ms, struct err *err)
-{
-    int status;
-
-    if (index_begin(index, err) != 0)
-        return -1;
-    status = set_back(index, STATEMENT_DELIVERY_SET_BACK, by_ms, err);
-    if (status == 0)
-        status = set_back(index, STATEMENT_HANDLER_SET_BACK, by_ms, err);
-    return ledger_finish(index, status, err);
 }

@@ -55,25 +55,17 @@ __attribute__((warn_unused_result)) int ledger_is_queued(struct index *index, co
 
 /*
  * Queues a message: its row (where the receiver has not put it), its headers, and a delivery for each handler of each
- * recipient's route. Queued already: nothing is changed. `headers` NULL: they could not be read.
+ * recipient's route. Queued already: nothing is changed. `headers` NULL: they could not be read. With a `digest` that
+ * is not empty, the deliveries by a route that asks for it are skipped when the message is a copy of an earlier one.
  */
 __attribute__((warn_unused_result)) int ledger_queue(struct index *index, const struct config *config,
                                                      const struct envelope *envelope, uint64_t size_bytes,
-                                                     const struct message_headers *headers, int64_t now_ms,
-                                                     struct err *err);
+                                                     const struct message_headers *headers, const char *digest,
+                                                     int64_t now_ms, struct err *err);
 
 /* Marks a message as queued and ended whose file is gone: there is nothing to run. */
 __attribute__((warn_unused_result)) int ledger_give_up(struct index *index, const char *id, int64_t now_ms,
                                                        struct err *err);
-
-/*
- * Queues a message's deliveries anew, of all handlers or of the one named `handler` and the filters before it, whose
- * output it needs; within one transaction. Refused (permanent) while one of them runs, when the message is unknown,
- * or when no route of the configuration has such a handler for it. Gives the number in `queued`.
- */
-__attribute__((warn_unused_result)) int ledger_replay(struct index *index, const struct config *config,
-                                                      const char *id, const char *handler, int64_t now_ms,
-                                                      int *queued, struct err *err);
 
 /*
  * Notes a message whose row is there as ended at `ended_ms`, and the deliveries that the configuration has for it as
@@ -103,7 +95,8 @@ __attribute__((warn_unused_result)) int ledger_due(struct index *index, const ch
 __attribute__((warn_unused_result)) int ledger_load(struct index *index, int64_t id, struct delivery *delivery,
                                                     struct err *err);
 
-/* pending or retry -> running, and a new attempt; delivery->attempts counts it. */
+/* pending or retry -> running, and a new attempt; delivery->attempts counts it. 1: the operator has called it off
+ * since it was found, and nothing is changed. */
 __attribute__((warn_unused_result)) int ledger_start(struct index *index, struct delivery *delivery, int64_t now_ms,
                                                      struct err *err);
 
@@ -123,6 +116,7 @@ struct ledger_end {
     enum state state;   /* that the delivery goes to */
     bool skip_rest;     /* with STATE_DONE or STATE_RETRY: the handlers after it need not run */
     bool go_on;         /* with STATE_DEAD: the handlers after it run all the same */
+    bool on_dead;       /* with STATE_DEAD: a program is to be told */
     int64_t due_ms;     /* with STATE_RETRY */
     bool has_exit_code; /* else it ended by the signal, or was never started when that is 0 */
     int64_t exit_code;
@@ -137,7 +131,10 @@ struct ledger_end {
     struct ledger_run *run;           /* NULL: nothing ran */
 };
 
-/* running -> end->state, with what follows for the handlers after it. */
+/*
+ * running -> end->state, with what follows for the handlers after it; or, without an attempt, pending or retry ->
+ * end->state. What has ended by the operator's word stays as it is.
+ */
 __attribute__((warn_unused_result)) int ledger_end(struct index *index, const struct delivery *delivery,
                                                    const struct ledger_end *end, int64_t now_ms, struct err *err);
 
@@ -157,7 +154,9 @@ __attribute__((warn_unused_result)) int ledger_replies(struct index *index, cons
 /* The clock was set back by so much: what waits does not wait longer for that. */
 __attribute__((warn_unused_result)) int ledger_set_back(struct index *index, int64_t by_ms, struct err *err);
 
-/* What was left running becomes retry, due now; nor is what was queued by a clock that was set back since due later.
+/*
+ * What was left running becomes retry, due now; so do runs of on-dead programs. Nor is what was queued by a clock
+ * that was set back since due later.
  */
 __attribute__((warn_unused_result)) int ledger_recover(struct index *index, int64_t now_ms, struct err *err);
 

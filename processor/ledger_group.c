@@ -73,13 +73,13 @@ int ledger_group_start(struct index *index, struct delivery *leader, int64_t now
 
     if (index_begin(index, err) != 0)
         return -1;
-    status = find_members(index, leader, now_ms, group, err);
+    status = ledger_start_one(index, leader->id, leader->attempts + 1, now_ms, err);
+    if (status == 0)
+        status = find_members(index, leader, now_ms, group, err);
     for (size_t i = 0; i < group->count && status == 0; i++)
         status = ledger_start_one(index, group->members[i].id, group->members[i].attempts, now_ms, err);
-    if (status == 0)
-        status = ledger_start_one(index, leader->id, leader->attempts + 1, now_ms, err);
     if (ledger_finish(index, status, err) != 0)
-        return -1;
+        return status == 1 ? 1 : -1;
     leader->attempts++;
     return 0;
 }

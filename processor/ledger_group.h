@@ -38,8 +38,8 @@ __attribute__((warn_unused_result)) int ledger_newest(struct index *index, const
                                                       int64_t now_ms, int64_t *id, struct err *err);
 
 /*
- * Starts the leader as ledger_start does, and with it all due ones that are older, within one transaction. `group` is
- * empty before, and the caller's to free.
+ * Starts the leader as ledger_start does, and with it all due ones that are older, within one transaction; 1 as
+ * there. `group` is empty before, and the caller's to free.
  */
 __attribute__((warn_unused_result)) int ledger_group_start(struct index *index, struct delivery *leader,
                                                            int64_t now_ms, struct ledger_group *group,

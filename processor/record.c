@@ -7,6 +7,7 @@
 #include "common/fault.h"
 #include "common/log.h"
 #include "processor/filing.h"
+#include "processor/on_dead.h"
 
 /* ---- what becomes of it ---- */
 
@@ -88,6 +89,7 @@ static int record_settled(const struct attempt_context *context, struct attempt 
                              .out = {"", 0},
                              .errors = {"", 0}};
 
+    end.on_dead = on_dead_is_wanted(context->config, &attempt->delivery);
     describe(attempt);
     return ledger_end(context->index, &attempt->delivery, &end, now_ms, err);
 }
@@ -101,7 +103,7 @@ int record_attempt(const struct attempt_context *context, struct attempt *attemp
         return record_settled(context, attempt, now_ms, err);
     decide(attempt, now_ms, &end.due_ms);
     describe(attempt);
-    attempt->run = (struct ledger_run){
+    attempt->said = (struct ledger_run){
         .event = attempt->outcome.says, .policy = attempt->breaker, .started_ms = attempt->started_ms};
     end.state = attempt->state;
     end.skip_rest = attempt->skip_rest;
@@ -115,7 +117,8 @@ int record_attempt(const struct attempt_context *context, struct attempt *attemp
     end.group = &attempt->group;
     end.group_state = attempt->group_state;
     end.group_detail = attempt->outcome.detail;
-    end.run = &attempt->run;
+    end.run = &attempt->said;
+    end.on_dead = on_dead_is_wanted(context->config, &attempt->delivery);
     FAULT_POINT("runner-before-record");
     return ledger_end(context->index, &attempt->delivery, &end, now_ms, err);
 }
@@ -145,7 +148,7 @@ static void log_attempt(const struct attempt *attempt)
 static void log_handler(const struct attempt *attempt)
 {
     const struct delivery *delivery = &attempt->delivery;
-    const struct ledger_run *run = &attempt->run;
+    const struct ledger_run *run = &attempt->said;
 
     if (run->change == BREAKER_PAUSES)
         log_say(LOG_WARNING, "handler %s of %s is paused for %" PRId64 " s after %" PRId64 " failures in a row",

@@ -4,8 +4,10 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "processor/ledger_dead.h"
 #include "processor/ledger_group.h"
 #include "processor/ledger_handler.h"
+#include "processor/on_dead.h"
 
 /* A handler in a pass. */
 struct place {
@@ -21,6 +23,7 @@ struct pass {
     const struct runner *runner;
     struct place *places; /* one for each handler of the configuration, in its order */
     size_t count;
+    int64_t dead_ms; /* when a program is to be told of what is dead */
 };
 
 void schedule_disturb(struct schedule *schedule)
@@ -61,24 +64,12 @@ static void set_ready(struct place *place)
         place->ready_ms = breaker_ready_ms(&place->breaker, &policy, place->running, due_ms + handler->coalesce_ms);
 }
 
-static const struct config_handler *find_handler(const struct config *config, struct span route, struct span handler)
-{
-    for (size_t i = 0; i < config->route_count; i++) {
-        const struct config_route *of = &config->routes[i];
-
-        for (size_t j = 0; j < of->handler_count && span_equal(span_text(of->pattern), route); j++)
-            if (span_equal(span_text(of->handlers[j].name), handler))
-                return &of->handlers[j];
-    }
-    return NULL;
-}
-
 /* What waits for a handler that the configuration does not have (any more) is held until it has. */
 static void visit(void *context, const struct ledger_waiting *waiting)
 {
     struct pass *pass = context;
     const struct config *config = pass->runner->context.config;
-    const struct config_handler *handler = find_handler(config, waiting->route, waiting->handler);
+    const struct config_handler *handler = config_handler_named(config, waiting->route, waiting->handler);
     const char *route = handler == NULL ? NULL : config->routes[handler->route].pattern;
 
     if (handler == NULL)
@@ -174,9 +165,37 @@ static int start_due(struct schedule *schedule, struct runner *runner, struct pa
     return 0;
 }
 
+/* Programs that are told of what is dead. Costs by the handlers while there is any, else one look at an index. */
+static int tell_of_dead(struct schedule *schedule, struct runner *runner, struct pass *pass, int64_t now_ms,
+                        struct err *err)
+{
+    const struct config *config = runner->context.config;
+    int waits = ledger_dead_waits(runner->context.index, err);
+
+    for (size_t i = 0; i < pass->count && waits == 1; i++) {
+        const struct config_handler *handler = config_handler(config, (i + schedule->turn) % pass->count);
+        const char *route = config->routes[handler->route].pattern;
+
+        if (on_dead_pass(runner, handler, route, now_ms, &pass->dead_ms, err) != 0)
+            return -1;
+    }
+    return waits < 0 ? -1 : 0;
+}
+
+static int start_all(struct schedule *schedule, struct runner *runner, struct pass *pass, int64_t now_ms,
+                     struct err *err)
+{
+    schedule->dead_first = !schedule->dead_first;
+    if (schedule->dead_first && tell_of_dead(schedule, runner, pass, now_ms, err) != 0)
+        return -1;
+    if (start_due(schedule, runner, pass, now_ms, err) != 0)
+        return -1;
+    return schedule->dead_first ? 0 : tell_of_dead(schedule, runner, pass, now_ms, err);
+}
+
 static int64_t next_ready_ms(const struct pass *pass)
 {
-    int64_t next_ms = INT64_MAX;
+    int64_t next_ms = pass->dead_ms;
 
     for (size_t i = 0; i < pass->count; i++)
         if (pass->places[i].handler != NULL && pass->places[i].ready_ms < next_ms)
@@ -187,7 +206,7 @@ static int64_t next_ready_ms(const struct pass *pass)
 void schedule_pass(struct schedule *schedule, struct runner *runner, int64_t now_ms)
 {
     const struct config *config = runner->context.config;
-    struct pass pass = {.runner = runner, .count = config->handler_count};
+    struct pass pass = {.runner = runner, .count = config->handler_count, .dead_ms = INT64_MAX};
     struct err err = {0};
 
     /* With no place left at all, the end of any run is what to wait for. */
@@ -200,7 +219,7 @@ void schedule_pass(struct schedule *schedule, struct runner *runner, int64_t now
         pause_schedule(schedule, now_ms, &err);
         return;
     }
-    if (start_due(schedule, runner, &pass, now_ms, &err) != 0)
+    if (start_all(schedule, runner, &pass, now_ms, &err) != 0)
         pause_schedule(schedule, now_ms, &err);
     else if (runner_has_place(runner))
         schedule->next_ms = next_ready_ms(&pass);

@@ -24,6 +24,7 @@ enum {
 struct schedule {
     int64_t next_ms; /* wall clock: when a delivery becomes due; INT64_MAX: none waits */
     int64_t wait_ms; /* wall clock: not before, after trouble */
+    bool dead_first; /* whose turn it is when places are short: the on-dead programs' or the handlers' */
     size_t turn;     /* the handler whose turn it is among equals: the one after the last that was started */
 };
 

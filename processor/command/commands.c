@@ -2,15 +2,19 @@
 
 #include <string.h>
 
+#include "processor/command/filter.h"
+
 const struct command commands[] = {
     {"check", "", "Finds every mistake in the configuration, and shows what it says", command_check},
     {"status", "[--json]", "Shows what waits, what runs, what failed, and whether the processor is alive",
      command_status},
-    {"list", "[--limit N] [--state STATE] [--route ROUTE] [--handler NAME] [--sender ADDRESS] [--json]",
-     "Lists messages, the newest last", command_list},
+    {"list", FILTER_SYNOPSIS " [--limit N] [--json]", "Lists messages, the newest last", command_list},
     {"show", "[--json] ID...", "Shows all about messages: envelope, headers, deliveries, attempts and their output",
      command_show},
-    {"reprocess", "[--handler NAME] ID...", "Runs a message's handlers again, done ones included", command_reprocess},
+    {"reprocess", "[--dry-run] [--handler NAME] ID... | [--dry-run] " FILTER_SYNOPSIS,
+     "Runs messages' handlers again, done ones included", command_reprocess},
+    {"cancel", "[--handler NAME] ID... | " FILTER_SYNOPSIS, "Calls off what waits, or waits to be tried again",
+     command_cancel},
     {"reindex", "", "Makes the index anew from the spool, as after damage, and keeps the old one beside it",
      command_reindex},
     {"pause", "[--reason TEXT] HANDLER...|--all", "Stops starting a handler; its mail is accepted, and waits",

@@ -29,6 +29,7 @@ int command_reindex(struct command_call *call);
 int command_pause(struct command_call *call);
 int command_reprocess(struct command_call *call);
 int command_resume(struct command_call *call);
+int command_cancel(struct command_call *call);
 int command_show(struct command_call *call);
 int command_status(struct command_call *call);
 int command_why(struct command_call *call);

@@ -10,7 +10,7 @@ escape=$'\033'
 # ---- before there is anything --------------------------------------------------------------------
 
 exits "--version" 0 '^mailmill [0-9.]+$' "$programs/mailmill" --version
-exits "--help lists the commands" 0 'check .*status .*list .*show .*reprocess ' "$programs/mailmill" --help
+exits "--help lists the commands" 0 'check .*status .*list .*show .*reprocess .*cancel ' "$programs/mailmill" --help
 exits "--help lists the exit codes" 0 'Exit codes:.* 64 .* 75 .* 78 ' "$programs/mailmill" --help
 for command in $("$programs/mailmill" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p'); do
     exits "$command --help" 0 "usage: mailmill .*$command.*--config FILE.*--help" "$programs/mailmill" "$command" --help

@@ -282,6 +282,62 @@ static void sizes_and_durations(void **state)
         assert_int_equal(config_parse_duration(no_duration[i], &milliseconds), -1);
 }
 
+static void some_durations_have_no_end(void **state)
+{
+    struct config config;
+
+    (void)state;
+    load(&config, "keep-done = forever\nkeep-history = \"2d\"");
+    assert_int_equal(config.keep_done_ms, CONFIG_FOREVER);
+    assert_int_equal(config.keep_dead_ms, CONFIG_FOREVER);
+    assert_int_equal(config.keep_history_ms, 2 * 86400000);
+    config_free(&config);
+}
+
+/* ---- programs that are told of what is dead ---- */
+
+static void on_dead_is_the_file_s_or_the_handler_s(void **state)
+{
+    const struct config_handler *handlers;
+    struct config config;
+
+    (void)state;
+    load(&config, "route a@example.com {\n"
+                  " handler both { run = {x} }\n"
+                  " handler own { run = {x} on-dead = {\"/bin/own\", b} }\n"
+                  " handler none { run = {x} on-dead = {} } }\n"
+                  "handlers = \"/h\"\non-dead = {tell, a}");
+    handlers = config.routes[0].handlers;
+    ASSERT_ARGUMENTS(handlers[0].on_dead, "tell", "a");
+    assert_string_equal(handlers[0].on_dead_program, "/h/tell");
+    ASSERT_ARGUMENTS(handlers[1].on_dead, "/bin/own", "b");
+    assert_string_equal(handlers[1].on_dead_program, "/bin/own");
+    assert_null(handlers[2].on_dead_program);
+    assert_ptr_equal(config_handler_named(&config, span_text("a@example.com"), span_text("own")), &handlers[1]);
+    assert_null(config_handler_named(&config, span_text("a@example.com"), span_text("other")));
+    assert_null(config_handler_named(&config, span_text("b@example.com"), span_text("own")));
+    config_free(&config);
+    load(&config, "on-dead = {}\nroute a@example.com { handler x { run = {x} } }");
+    assert_null(config.routes[0].handlers[0].on_dead_program);
+    config_free(&config);
+    load(&config, "route a@example.com { handler x { run = {x} } }");
+    assert_null(config.routes[0].handlers[0].on_dead_program);
+    config_free(&config);
+}
+
+static void dedupe_is_the_file_s_or_the_route_s(void **state)
+{
+    struct config config;
+
+    (void)state;
+    load(&config, "route a@example.com { dedupe = 1h } route b@example.com { } route c@example.com { dedupe = 0 }\n"
+                  "dedupe = 2h");
+    assert_int_equal(config.routes[0].dedupe_ms, 3600 * 1000);
+    assert_int_equal(config.routes[1].dedupe_ms, 2 * 3600 * 1000);
+    assert_int_equal(config.routes[2].dedupe_ms, 0);
+    config_free(&config);
+}
+
 /* ---- files ---- */
 
 static void write_file(const char *path, struct span text)
@@ -336,6 +392,9 @@ int main(void)
         cmocka_unit_test(comments_do_not_shift_lines),
         cmocka_unit_test(addresses_are_canonical),
         cmocka_unit_test(sizes_and_durations),
+        cmocka_unit_test(some_durations_have_no_end),
+        cmocka_unit_test(dedupe_is_the_file_s_or_the_route_s),
+        cmocka_unit_test(on_dead_is_the_file_s_or_the_handler_s),
         cmocka_unit_test_setup_teardown(a_file_is_read_whole_or_not_at_all, support_make_folder,
                                         support_remove_folder),
     };

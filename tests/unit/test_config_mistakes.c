@@ -152,6 +152,17 @@ static void mistakes_in_values(void **state)
         {"command-timeout = 5x",
          "1: command-timeout: \"5x\" is not a duration; write digits and s, m, h or d, such as 10m"},
         {"session-timeout = 0", "1: session-timeout: \"0\" is out of bounds; write one from 1s to 7d"},
+        {"command-timeout = forever",
+         "1: command-timeout: \"forever\" is not a duration; write digits and s, m, h or d, such as 10m"},
+        {"keep-dead = ever",
+         "1: keep-dead: \"ever\" is not a duration; write digits and s, m, h or d, such as 30d, or forever"},
+        {"keep-dead = 1m", "1: keep-dead: \"1m\" is out of bounds; write one from 1h to forever"},
+        {"on-dead = {\"./tell\"}",
+         "1: on-dead: the program \"./tell\" is a relative path; begin it with /, or write a "
+         "bare name for one in the folder of handlers"},
+        {"keep-history = 1d dedupe = 2d", "1: dedupe (172800s) is longer than keep-history (86400s), in which copies "
+                                          "are looked for; set both"},
+        {"route a@example.com {\n dedupe = 31d }", "2: dedupe: \"31d\" is out of bounds; write one from 0 to 30d"},
         {"sendmail = {}", "1: sendmail: no program is given; write {\"PROGRAM\", \"ARGUMENT\", ...}"},
         {"sendmail = {\"\"}", "1: sendmail: the program is empty; write {\"PROGRAM\", \"ARGUMENT\", ...}"},
         {"sendmail = sendmail", "1: sendmail: the program \"sendmail\" is not an absolute path; begin it with /"},

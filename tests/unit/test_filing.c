@@ -2,12 +2,13 @@
 
 #include "processor/filing.h"
 #include "processor/ledger.h"
+#include "processor/ledger_change.h"
 
 static void queue(struct bed *bed, const char *id, const char *recipient)
 {
     struct envelope envelope = bed_envelope(id, recipient, NULL);
 
-    bed_ok(bed, ledger_queue(&bed->index, &bed->config, &envelope, 100, NULL, 1000, &bed->err));
+    bed_ok(bed, ledger_queue(&bed->index, &bed->config, &envelope, 100, NULL, "", 1000, &bed->err));
     envelope_free(&envelope);
 }
 
@@ -199,14 +200,15 @@ static void lost_marks_are_made_again(void **state)
 static void what_was_queued_again_has_not_ended(void **state)
 {
     struct bed *bed = *state;
-    int queued;
+    const struct ledger_change change = {.config = &bed->config, .now_ms = 2001};
+    int queued = 0;
 
     open_filing(bed);
     (void)bed_put_message(bed, bed_id(1), "a@example.com", NULL);
     queue(bed, bed_id(1), "a@example.com");
     end(bed, "a@example.com", "x", STATE_DONE);
     filing_note(&filing, bed_id(1), 2000);
-    bed_ok(bed, ledger_replay(&bed->index, &bed->config, bed_id(1), NULL, 2001, &queued, &bed->err));
+    bed_ok(bed, ledger_replay(&bed->index, &change, bed_id(1), &queued, &bed->err));
     filing_hurry(&filing, 3000);
     assert_int_equal(bed_number(bed, "SELECT count(*) FROM message WHERE ended_ms IS NOT NULL"), 0);
     close_filing();

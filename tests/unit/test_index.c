@@ -141,7 +141,7 @@ static void a_new_index_has_the_whole_schema(void **state)
     assert_sql(bed,
                "SELECT group_concat(name, ' ') FROM (SELECT name FROM sqlite_schema"
                " WHERE type = 'table' AND name NOT LIKE 'sqlite%' ORDER BY name)",
-               "attempt delivery handler_state message recipient rejection tally total");
+               "attempt delivery handler_state message on_dead_run recipient rejection store tally total");
     assert_sql(bed,
                "SELECT count(*) FROM pragma_table_list WHERE type = 'table' AND schema = 'main' AND NOT strict"
                " AND name NOT LIKE 'sqlite%'",
@@ -771,6 +771,9 @@ static const struct {
     {"handlers", "route handler deliveries done waiting dead attempts last_ended"},
     {"history", "time message sender recipient subject route handler attempt outcome exit_code signal seconds detail"
                 " stdout stderr"},
+    {"on_dead_runs",
+     "time message sender recipient subject route handler reason run outcome exit_code signal seconds "
+     "detail stdout stderr"},
     {"pauses", "route handler paused_by since until failures reason"},
     {"pending", "message sender recipient subject route handler state attempts received due detail"},
     {"rejections", "time client_address client_helo sender recipient reply"},

@@ -1,6 +1,7 @@
 /* What waits for each handler, groups that share a run, and pauses, as the index has them. */
 #include "tests/unit/bed.h"
 
+#include "processor/ledger_change.h"
 #include "processor/ledger_group.h"
 #include "processor/ledger_handler.h"
 
@@ -11,7 +12,7 @@ static void queue(struct bed *bed, unsigned number, const char *address, int64_t
 {
     struct envelope envelope = bed_envelope(bed_id(number), address, NULL);
 
-    bed_ok(bed, ledger_queue(&bed->index, &bed->config, &envelope, 100, NULL, now_ms, &bed->err));
+    bed_ok(bed, ledger_queue(&bed->index, &bed->config, &envelope, 100, NULL, "", now_ms, &bed->err));
     envelope_free(&envelope);
 }
 
@@ -77,12 +78,13 @@ static void continue_is_for_the_dead_alone(void **state)
 static void a_replay_does_not_break_the_order_of_a_chain(void **state)
 {
     struct bed *bed = *state;
+    const struct ledger_change change = {.config = &bed->config, .choice = {.handler = "one"}, .now_ms = 3000};
     int queued = 0;
 
     queue(bed, 1, chain, 1000);
     attempt(bed, chain, "one", 1000, (struct ledger_end){.state = STATE_DONE});
     attempt(bed, chain, "two", 2000, (struct ledger_end){.state = STATE_RETRY, .due_ms = 9000});
-    bed_ok(bed, ledger_replay(&bed->index, &bed->config, bed_id(1), "one", 3000, &queued, &bed->err));
+    bed_ok(bed, ledger_replay(&bed->index, &change, bed_id(1), &queued, &bed->err));
     attempt(bed, chain, "one", 3000, (struct ledger_end){.state = STATE_DONE});
     assert_int_equal(bed_number(bed, "SELECT due_ms IS NULL FROM delivery WHERE handler = 'three'"), 1);
     attempt(bed, chain, "two", 9000, (struct ledger_end){.state = STATE_DONE});
@@ -337,6 +339,32 @@ static void a_group_that_was_interrupted_is_tried_again(void **state)
     assert_int_equal(bed_number(bed, "SELECT count(*) FROM attempt WHERE outcome = 'done' AND number = 2"), 3);
 }
 
+/* The operator was quicker: nothing of the group is started. */
+static void a_group_whose_leader_was_called_off_is_not_started(void **state)
+{
+    struct bed *bed = *state;
+    const struct ledger_change change = {.config = &bed->config, .now_ms = 1500};
+    static struct delivery leader;
+    struct ledger_group group = {0};
+    int64_t id = 0;
+    int cancelled = 0;
+
+    queue(bed, 1, route, 1000);
+    queue(bed, 2, route, 1000);
+    assert_int_equal(ledger_newest(&bed->index, route, "x", 2000, &id, &bed->err), 1);
+    bed_ok(bed, ledger_load(&bed->index, id, &leader, &bed->err));
+    bed_ok(bed, index_begin(&bed->index, &bed->err));
+    bed_ok(bed, ledger_cancel_within(&bed->index, &change, bed_id(2), &cancelled, &bed->err));
+    bed_ok(bed, index_commit(&bed->index, &bed->err));
+    assert_int_equal(ledger_group_start(&bed->index, &leader, 2000, &group, &bed->err), 1);
+    assert_int_equal(leader.attempts, 0);
+    assert_int_equal(group.count, 0);
+    assert_string_equal(bed_text(bed, "SELECT group_concat(state, ' ') FROM (SELECT * FROM delivery ORDER BY id)"),
+                        "pending cancelled");
+    assert_int_equal(bed_number(bed, "SELECT count(*) FROM attempt"), 0);
+    ledger_group_free(&group);
+}
+
 static void a_group_has_its_bound(void **state)
 {
     struct bed *bed = *state;
@@ -457,13 +485,14 @@ static void a_clock_that_was_set_back_makes_no_pause_longer(void **state)
 static void a_replay_forgets_what_was_held(void **state)
 {
     struct bed *bed = *state;
+    const struct ledger_change change = {.config = &bed->config, .now_ms = 5000};
     int queued = 0;
 
     queue(bed, 1, route, 1000);
     (void)run(bed, BREAKER_FAILED, 1500);
     assert_int_equal(ledger_pause(&bed->index, route, "x", "", 2000, &bed->err), 1);
     assert_int_equal(ledger_resume(&bed->index, route, "x", 4000, &bed->err), 1);
-    bed_ok(bed, ledger_replay(&bed->index, &bed->config, bed_id(1), NULL, 5000, &queued, &bed->err));
+    bed_ok(bed, ledger_replay(&bed->index, &change, bed_id(1), &queued, &bed->err));
     assert_int_equal(bed_number(bed, "SELECT held_ms FROM delivery"), 0);
 }
 
@@ -484,6 +513,7 @@ int main(void)
         TEST(a_group_is_tried_again_together),
         TEST(a_group_releases_what_is_behind_each),
         TEST(a_group_that_was_interrupted_is_tried_again),
+        TEST(a_group_whose_leader_was_called_off_is_not_started),
         TEST(a_group_has_its_bound),
         TEST(failures_in_a_row_pause_a_handler),
         TEST(success_resumes_all),

@@ -5,6 +5,7 @@
 #include "tests/unit/bed.h"
 
 #include "processor/ledger.h"
+#include "processor/ledger_change.h"
 #include "processor/ledger_handler.h"
 
 static const char route[] = "chain@example.com";
@@ -105,7 +106,10 @@ static void start(struct bed *bed, const char *handler, int64_t now_ms)
 
 static void act(struct bed *bed, const char *handler, const char *event, int64_t now_ms)
 {
-    int queued;
+    const struct ledger_change change = {.config = &bed->config,
+                                         .choice = {.handler = strcmp(handler, "all") == 0 ? NULL : handler},
+                                         .now_ms = now_ms};
+    int queued = 0;
 
     for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++)
         if (strcmp(event, endings[i].name) == 0) {
@@ -117,8 +121,7 @@ static void act(struct bed *bed, const char *handler, const char *event, int64_t
     else if (strcmp(event, "recover") == 0)
         bed_ok(bed, ledger_recover(&bed->index, now_ms, &bed->err));
     else if (strcmp(event, "replay") == 0)
-        bed_ok(bed, ledger_replay(&bed->index, &bed->config, bed_id(1), strcmp(handler, "all") == 0 ? NULL : handler,
-                                  now_ms, &queued, &bed->err));
+        bed_ok(bed, ledger_replay(&bed->index, &change, bed_id(1), &queued, &bed->err));
     else if (strcmp(event, "pause") == 0)
         assert_int_equal(ledger_pause(&bed->index, route, handler, "", now_ms, &bed->err), 1);
     else if (strcmp(event, "resume") == 0)
@@ -154,7 +157,7 @@ static void every_transition_is_as_in_the_table(void **state)
         assert_int_equal(bed_make(state), 0);
         bed = *state;
         envelope = bed_envelope(bed_id(1), route, NULL);
-        bed_ok(bed, ledger_queue(&bed->index, &bed->config, &envelope, 100, NULL, 1000, &bed->err));
+        bed_ok(bed, ledger_queue(&bed->index, &bed->config, &envelope, 100, NULL, "", 1000, &bed->err));
         envelope_free(&envelope);
         run_events(bed, rows[i].events);
         states = bed_text(bed, "SELECT group_concat(state || iif(due_ms IS NULL, '', '*'), ' ') "
