@@ -581,3 +581,32 @@ SELECT * FROM (
          ORDER BY ended_ms DESC LIMIT :limit)
      ORDER BY time_ms DESC, id DESC LIMIT :limit)
  ORDER BY time_ms, id;
+
+-- name: command_rejections
+-- The latest :limit of them, oldest first. :address is a sender's or a recipient's, or "@" and a domain.
+SELECT * FROM (
+    SELECT rejected_ms, client_address, client_helo, sender, recipient, reply, id FROM rejection
+     WHERE rejected_ms >= :since
+       AND (:client IS NULL OR client_address = :client)
+       AND (:address IS NULL OR lower(:address) IN (lower(sender), lower(recipient))
+            OR substr(:address, 1, 1) = '@'
+               AND lower(:address) IN (substr(lower(sender), -length(:address)),
+                                       substr(lower(recipient), -length(:address))))
+     ORDER BY rejected_ms DESC, id DESC LIMIT :limit)
+ ORDER BY rejected_ms, id;
+
+-- name: command_rejection_last
+SELECT coalesce(max(id), 0) FROM rejection;
+
+-- name: command_accepted
+-- How many of the latest :most messages from :after on are of that client, or from or to that address.
+SELECT count(*)
+  FROM (SELECT id, sender, client_address FROM message WHERE id >= :after ORDER BY id DESC LIMIT :most) AS found
+ WHERE (:client IS NULL OR client_address = :client)
+   AND (:address IS NULL OR lower(sender) = lower(:address)
+        OR substr(:address, 1, 1) = '@' AND substr(lower(sender), -length(:address)) = lower(:address)
+        OR EXISTS (SELECT 1 FROM recipient r
+                    WHERE r.message_id = found.id
+                      AND (lower(r.address) = lower(:address)
+                           OR substr(:address, 1, 1) = '@'
+                              AND substr(lower(r.address), -length(:address)) = lower(:address))));

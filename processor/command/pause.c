@@ -4,6 +4,7 @@
 
 #include "processor/command/alive.h"
 #include "processor/command/commands.h"
+#include "processor/command/naming.h"
 #include "processor/command/options.h"
 #include "processor/ledger_handler.h"
 
@@ -39,63 +40,13 @@ static int give_resume(struct command_call *call, const struct order *order, con
 
 /* ---- which handlers ---- */
 
-static const char *route_of(const struct config *config, const struct config_handler *handler)
-{
-    return config->routes[handler->route].pattern;
-}
-
-/* "answer", or "ask@example.com/answer"; a local part may have a slash of its own. */
-static bool is_named(const struct config *config, const struct config_handler *handler, const char *typed)
-{
-    const char *slash = strrchr(typed, '/');
-
-    if (strcmp(handler->name, slash == NULL ? typed : slash + 1) != 0)
-        return false;
-    return slash == NULL ||
-           span_equal_nocase(span_text(route_of(config, handler)), (struct span){typed, (size_t)(slash - typed)});
-}
-
-static void list_handlers(const struct config *config, const char *typed, struct buf *list)
-{
-    const struct config_handler *handler;
-
-    for (size_t i = 0; (handler = config_handler(config, i)) != NULL; i++)
-        if (typed == NULL || is_named(config, handler, typed))
-            buf_printf(list, "%s%s/%s", list->size > 0 ? ", " : "", route_of(config, handler), handler->name);
-}
-
-/* The one handler that is meant. Permanent errors: there is none, or there are several, which the text names. */
-static const struct config_handler *find(const struct config *config, const char *typed, struct err *err)
-{
-    char names[ERR_TEXT_SIZE / 2];
-    struct buf list = buf_over(names, sizeof names);
-    const struct config_handler *handler;
-    const struct config_handler *found = NULL;
-    size_t count = 0;
-
-    for (size_t i = 0; (handler = config_handler(config, i)) != NULL; i++)
-        if (is_named(config, handler, typed)) {
-            found = handler;
-            count++;
-        }
-    if (count == 1)
-        return found;
-    list_handlers(config, count == 0 ? NULL : typed, &list);
-    if (count == 0)
-        err_set(err, ERR_PERMANENT, "there is no handler %.100s; there %s%s", typed,
-                list.size > 0 ? "are: " : "is none", names);
-    else
-        err_set(err, ERR_PERMANENT, "%.100s is the name of several handlers; say which: %s", typed, names);
-    return NULL;
-}
-
 static int give_all(struct command_call *call, const struct order *order)
 {
     const struct config_handler *handler;
     struct err err = {0};
 
     for (size_t i = 0; (handler = config_handler(&call->config, i)) != NULL; i++)
-        if (order->give(call, order, route_of(&call->config, handler), handler->name, &err) != 0)
+        if (order->give(call, order, naming_route(&call->config, handler), handler->name, &err) != 0)
             return command_fail(call, &err);
     return COMMAND_OK;
 }
@@ -106,9 +57,10 @@ static int give_each(struct command_call *call, const struct order *order, const
 
     for (int i = 0; i < options->operand_count; i++) {
         struct err err = {0};
-        const struct config_handler *handler = find(&call->config, options->operands[i], &err);
+        const struct config_handler *handler = naming_find(&call->config, options->operands[i], &err);
 
-        if (handler == NULL || order->give(call, order, route_of(&call->config, handler), handler->name, &err) != 0)
+        if (handler == NULL ||
+            order->give(call, order, naming_route(&call->config, handler), handler->name, &err) != 0)
             status = command_fail(call, &err);
     }
     return status;
