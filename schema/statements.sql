@@ -599,14 +599,43 @@ SELECT * FROM (
 SELECT coalesce(max(id), 0) FROM rejection;
 
 -- name: command_accepted
--- How many of the latest :most messages from :after on are of that client, or from or to that address.
-SELECT count(*)
-  FROM (SELECT id, sender, client_address FROM message WHERE id >= :after ORDER BY id DESC LIMIT :most) AS found
- WHERE (:client IS NULL OR client_address = :client)
-   AND (:address IS NULL OR lower(sender) = lower(:address)
-        OR substr(:address, 1, 1) = '@' AND substr(lower(sender), -length(:address)) = lower(:address)
-        OR EXISTS (SELECT 1 FROM recipient r
-                    WHERE r.message_id = found.id
-                      AND (lower(r.address) = lower(:address)
-                           OR substr(:address, 1, 1) = '@'
-                              AND substr(lower(r.address), -length(:address)) = lower(:address))));
+-- How many of the latest :most messages from :after on are of that client, or from or to that address; and how many
+-- there are.
+SELECT coalesce(sum((:client IS NULL OR client_address = :client)
+                    AND (:address IS NULL OR lower(sender) = lower(:address)
+                         OR substr(:address, 1, 1) = '@'
+                            AND substr(lower(sender), -length(:address)) = lower(:address)
+                         OR EXISTS (SELECT 1 FROM recipient r
+                                     WHERE r.message_id = found.id
+                                       AND (lower(r.address) = lower(:address)
+                                            OR substr(:address, 1, 1) = '@'
+                                               AND substr(lower(r.address), -length(:address)) = lower(:address))))),
+                0), count(*)
+  FROM (SELECT id, sender, client_address FROM message WHERE id >= :after ORDER BY id DESC LIMIT :most) AS found;
+
+-- name: metrics_received
+SELECT count FROM total WHERE name = 'received';
+
+-- name: metrics_refused
+SELECT reason, count FROM refusal ORDER BY reason;
+
+-- name: metrics_deliveries
+SELECT route, handler, state, count FROM tally ORDER BY route, handler, state;
+
+-- name: metrics_attempts
+SELECT route, handler, outcome, sum(count) FROM run_time GROUP BY route, handler, outcome;
+
+-- name: metrics_times
+-- How many took no longer than each bound, and what all took.
+SELECT found.route, found.handler, b.bound_ms,
+       (SELECT coalesce(sum(r.count), 0) FROM run_time r
+         WHERE r.route = found.route AND r.handler = found.handler AND r.bound_ms <= b.bound_ms),
+       (SELECT sum(r.total_ms) FROM run_time r WHERE r.route = found.route AND r.handler = found.handler)
+  FROM (SELECT DISTINCT route, handler FROM run_time) AS found
+  CROSS JOIN bucket b
+ ORDER BY found.route, found.handler, b.bound_ms;
+
+-- name: metrics_store
+SELECT 'waiting', count(*), coalesce(sum(size_bytes), 0) FROM message WHERE ended_ms IS NULL
+UNION ALL
+SELECT stored, files, bytes FROM store;

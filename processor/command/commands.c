@@ -28,6 +28,8 @@ const struct command commands[] = {
      "Shows what was refused, of mail from or to an address, or from a client: why did it not arrive?", command_why},
     {"inject", "--to ADDRESS [--from ADDRESS] <FILE",
      "Puts the message on standard input into the spool, as the receiver would, and prints its ID", command_inject},
+    {"metrics", "", "Prints figures for Prometheus, as node_exporter's textfile collector reads them",
+     command_metrics},
     {"help", "[COMMAND]", "Shows the help of mailmill, or of one of its commands", command_help},
 };
 const size_t command_count = sizeof commands / sizeof commands[0];

@@ -24,6 +24,7 @@ int command_explain(struct command_call *call);
 int command_help(struct command_call *call);
 int command_inject(struct command_call *call);
 int command_list(struct command_call *call);
+int command_metrics(struct command_call *call);
 int command_parse(struct command_call *call);
 int command_reindex(struct command_call *call);
 int command_pause(struct command_call *call);

@@ -159,12 +159,14 @@ static void bind_question(struct query *query, const struct question *question)
         query_text(query, ":client", span_text(question->client));
 }
 
-static int count_accepted(struct command_call *call, const struct question *question, int64_t *count, struct err *err)
+/* Not of all that there ever was: `looked_at` is of how many. */
+static int count_accepted(struct command_call *call, const struct question *question, int64_t *count,
+                          int64_t *looked_at, struct err *err)
 {
     char after[ID_SIZE];
     struct query query;
 
-    *count = 0;
+    *count = *looked_at = 0;
     if (call->index.db == NULL)
         return 0;
     id_make(question->since_ms, 0, after);
@@ -176,6 +178,7 @@ static int count_accepted(struct command_call *call, const struct question *ques
     if (query_next(&query, err) != 1)
         return -1;
     *count = query_column_number(&query, 0);
+    *looked_at = query_column_number(&query, 1);
     query_end(&query);
     return 0;
 }
@@ -275,9 +278,9 @@ static int say_rest(struct command_call *call, const struct question *question, 
 {
     const char *whom = question->address != NULL ? question->address : question->client;
     char since[TEXT_MINUTE_SIZE];
-    int64_t accepted;
+    int64_t accepted = 0, looked_at = 0;
 
-    if (whom != NULL && count_accepted(call, question, &accepted, err) != 0)
+    if (whom != NULL && count_accepted(call, question, &accepted, &looked_at, err) != 0)
         return -1;
     text_minute(question->since_ms, since);
     if (found)
@@ -291,9 +294,11 @@ static int say_rest(struct command_call *call, const struct question *question, 
     if (!call->config.record_rejections)
         (void)fputs("record-rejections is false: only the log says what is refused.\n", call->out.out);
     if (whom != NULL)
-        (void)fprintf(call->out.out, "%lld message%s %s it %s accepted since %s UTC.\n", (long long)accepted,
+        (void)fprintf(call->out.out, "%lld message%s %s it %s accepted %s%s%s.\n", (long long)accepted,
                       accepted == 1 ? "" : "s", question->address != NULL ? "from or to" : "from",
-                      accepted == 1 ? "was" : "were", since);
+                      accepted == 1 ? "was" : "were",
+                      looked_at < MESSAGES_LOOKED_AT ? "since " : "among the latest 100000",
+                      looked_at < MESSAGES_LOOKED_AT ? since : "", looked_at < MESSAGES_LOOKED_AT ? " UTC" : "");
     if (question->address != NULL)
         say_route(call, question);
     return 0;

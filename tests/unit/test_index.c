@@ -138,10 +138,12 @@ static void a_new_index_has_the_whole_schema(void **state)
     assert_sql(bed, "PRAGMA foreign_keys", "1");
     assert_sql(bed, "PRAGMA synchronous", "1");
     assert_sql(bed, "PRAGMA integrity_check", "ok");
-    assert_sql(bed,
-               "SELECT group_concat(name, ' ') FROM (SELECT name FROM sqlite_schema"
-               " WHERE type = 'table' AND name NOT LIKE 'sqlite%' ORDER BY name)",
-               "attempt delivery handler_state message on_dead_run recipient rejection store tally total");
+    assert_sql(
+        bed,
+        "SELECT group_concat(name, ' ') FROM (SELECT name FROM sqlite_schema"
+        " WHERE type = 'table' AND name NOT LIKE 'sqlite%' ORDER BY name)",
+        "attempt bucket delivery handler_state message on_dead_run recipient refusal rejection run_time store tally"
+        " total");
     assert_sql(bed,
                "SELECT count(*) FROM pragma_table_list WHERE type = 'table' AND schema = 'main' AND NOT strict"
                " AND name NOT LIKE 'sqlite%'",
