@@ -107,6 +107,11 @@ report "README: the commands" "$(diff <(printf '%s\n' "${commands[@]}" | grep -v
     <(awk '/^## The command$/ { on = 1; next } /^## / { on = 0 } on' README.md |
         sed -n 's/^    mailmill \([a-z]*\).*/\1/p' | sort -u))"
 
+# A histogram has several names for its samples, and one for all of them.
+report "mailmill metrics: the figures" "$(differing \
+    "$(grep -ohE '"mailmill_[a-z_]+"' processor/command/*.c | tr -d '"' | sed -E 's/_(bucket|sum|count)$//' | sort -u)" \
+    "$(part $command_page '.Sh COMMANDS' | item metrics | sed -nE 's/^\.It Li (mailmill_[a-z_]+).*/\1/p')")"
+
 # ---- what handlers say ---------------------------------------------------------------------------
 
 with_handlers() { part $handler_page '.Sh HANDLERS THAT COME WITH IT'; }

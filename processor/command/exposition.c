@@ -2,7 +2,7 @@
 
 #include <inttypes.h>
 
-#include "processor/command/text.h"
+#include "processor/text.h"
 
 void exposition_family(FILE *out, const char *name, const char *type, const char *help)
 {
