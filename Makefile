@@ -12,6 +12,7 @@ sbindir = $(PREFIX)/sbin
 bindir = $(PREFIX)/bin
 libexecdir = $(PREFIX)/lib/mailmill
 docdir = $(PREFIX)/share/doc/mailmill
+mandir = $(PREFIX)/share/man
 unitdir = $(PREFIX)/lib/systemd/system
 sysusersdir = $(PREFIX)/lib/sysusers.d
 tmpfilesdir = $(PREFIX)/lib/tmpfiles.d
@@ -315,7 +316,7 @@ demo-stop:
 
 in_place = sed -e 's|/usr/sbin/mailmill|$(sbindir)/mailmill|g' -e 's|/usr/lib/mailmill|$(libexecdir)|g' \
 	-e 's|/etc/mailmill|$(SYSCONFDIR)/mailmill|g' -e 's|/var/spool/mailmill|$(LOCALSTATEDIR)/spool/mailmill|g' \
-	-e 's|/var/lib/mailmill|$(LOCALSTATEDIR)/lib/mailmill|g'
+	-e 's|/var/lib/mailmill|$(LOCALSTATEDIR)/lib/mailmill|g' -e 's|/usr/share/doc/mailmill|$(docdir)|g'
 # $(call put,FILE,FOLDER,NAME), the same for a file that may have been edited, and $(call put_programs,FILES,FOLDER).
 put = @$(call put_file,$(1),$(DESTDIR)$(2),$(3))
 put_file = echo "  $(2)/$(3)" && mkdir -p "$(2)" && $(in_place) $(1) > "$(2)/$(3).new" \
@@ -324,6 +325,10 @@ put_new = @if [ -e "$(DESTDIR)$(2)/$(3)" ]; then echo "  $(DESTDIR)$(2)/$(3) is 
 	else $(call put_file,$(1),$(DESTDIR)$(2),$(3)); fi
 put_programs = @mkdir -p "$(DESTDIR)$(2)" && install -m 755 $(1) "$(DESTDIR)$(2)" && printf '  %s\n' \
 	$(foreach program,$(notdir $(1)),"$(DESTDIR)$(2)/$(program)")
+
+# A man page stands in the room of what it describes, and goes to the folder of its section.
+man_pages = $(foreach room,$(rooms),$(wildcard $(room)/*.[1-8]))
+man_folder = $(mandir)/man$(patsubst .%,%,$(suffix $(1)))
 
 # The Debian package, into build/deb.
 .PHONY: deb
@@ -342,6 +347,8 @@ install: all
 	$(call put,systemd/mailmill.sysusers,$(sysusersdir),mailmill.conf)
 	$(call put,systemd/mailmill.tmpfiles,$(tmpfilesdir),mailmill.conf)
 	$(call put,systemd/mailmill.conf.sample,$(docdir),mailmill.conf.sample)
+	@for page in $(man_pages); do \
+		$(call put_file,$$page,$(DESTDIR)$(mandir)/man$${page##*.},$${page##*/}) || exit 1; done
 	$(call put_new,systemd/mailmill.conf.sample,$(SYSCONFDIR)/mailmill,mailmill.conf)
 	$(call put_new,systemd/mailmill.xinetd,$(SYSCONFDIR)/xinetd.d,mailmill)
 
@@ -350,6 +357,7 @@ uninstall:
 		"$(DESTDIR)$(bindir)/mailmill" "$(DESTDIR)$(libexecdir)/mailmill-mime" \
 		"$(DESTDIR)$(libexecdir)/mailmill-tls" \
 		$(foreach handler,$(handlers),"$(DESTDIR)$(libexecdir)/handlers/$(handler)") \
+		$(foreach page,$(man_pages),"$(DESTDIR)$(call man_folder,$(page))/$(notdir $(page))") \
 		"$(DESTDIR)$(unitdir)/mailmill-processor.service" "$(DESTDIR)$(unitdir)/mailmill-receiver.service" \
 		"$(DESTDIR)$(unitdir)/mailmill-receiver.socket" "$(DESTDIR)$(sysusersdir)/mailmill.conf" \
 		"$(DESTDIR)$(tmpfilesdir)/mailmill.conf" "$(DESTDIR)$(docdir)/mailmill.conf.sample"

@@ -179,6 +179,8 @@ static void free_handler(struct config_handler *handler)
     config_list_free(handler->arguments);
     free(handler->program);
     free(handler->user);
+    config_list_free(handler->on_dead);
+    free(handler->on_dead_program);
 }
 
 void config_free(struct config *config)
@@ -201,6 +203,7 @@ void config_free(struct config *config)
     free(config->user);
     free(config->log_file);
     config_list_free(config->sendmail);
+    config_list_free(config->on_dead);
     free(config->certificate);
     free(config->key);
     free(config->trusted_proxies.list);
@@ -215,6 +218,18 @@ const struct config_handler *config_handler(const struct config *config, size_t 
         /* Numbers run on from route to route. */
         if (route->handler_count > 0 && number - route->handlers[0].number < route->handler_count)
             return &route->handlers[number - route->handlers[0].number];
+    }
+    return NULL;
+}
+
+const struct config_handler *config_handler_named(const struct config *config, struct span route, struct span name)
+{
+    for (size_t i = 0; i < config->route_count; i++) {
+        const struct config_route *of = &config->routes[i];
+
+        for (size_t j = 0; j < of->handler_count && span_equal(span_text(of->pattern), route); j++)
+            if (span_equal(span_text(of->handlers[j].name), name))
+                return &of->handlers[j];
     }
     return NULL;
 }

@@ -34,10 +34,12 @@
 
 enum {
     CONFIG_NAME_MAX = 64,      /* bytes in a handler's name: letters, digits, - and _ */
-    CONFIG_KEY_COUNT = 40,     /* rows of the table of keys */
+    CONFIG_KEY_COUNT = 52,     /* rows of the table of keys */
     CONFIG_ERRORS_MAX = 100,   /* mistakes that are reported of one file */
     CONFIG_FILE_MAX = 1 << 20, /* bytes of a file */
 };
+
+#define CONFIG_FOREVER INT64_MAX /* a duration without an end, "forever" */
 
 /* The way a handler is run: what its stdout is for. */
 enum handler_kind {
@@ -57,8 +59,15 @@ struct config_handler {
     char **arguments; /* NULL-terminated; the first is the program as written, a bare name or an absolute path */
     char *program;    /* absolute: a bare name is put behind the handler folder */
     char *user;       /* the account it runs as; NULL: the processor's own */
+    char *
+        *on_dead; /* what is run when a message is dead for it: its own, or else the file's; NULL or empty: nothing */
+    char *on_dead_program; /* absolute; NULL: none */
     int64_t timeout_ms;
     unsigned concurrency;
+    bool ordered;         /* while its oldest delivery waits for a retry, none behind it starts */
+    int64_t coalesce_ms;  /* the window in which deliveries are gathered for one run; 0: each has its own */
+    bool go_on;           /* `continue`: the handlers after it run even when it is dead */
+    unsigned pause_after; /* failures in a row; 0: it is never paused for them */
     int64_t retry_first_ms;
     int64_t retry_max_ms;
     int64_t give_up_ms;
@@ -75,6 +84,7 @@ struct config_route {
     bool is_catch_all;
     struct config_handler *handlers; /* in the order in which they run; none: mail is accepted and kept */
     size_t handler_count;
+    int64_t dedupe_ms; /* the route's own, or the file's; 0: every copy of a message is run */
     unsigned line;
 };
 
@@ -109,6 +119,12 @@ struct config {
     bool record_rejections;       /* in the index */
     unsigned max_runs;            /* handlers running at once, all told */
     unsigned reply_limit;         /* automatic replies to one address in an hour */
+    int64_t dedupe_ms;            /* for routes without one of their own */
+    char **on_dead;               /* for handlers without one of their own; NULL or empty: nothing */
+    int64_t keep_done_ms;         /* of files in the spool; CONFIG_FOREVER, here and below: for ever */
+    int64_t keep_dead_ms;
+    uint64_t keep_size;      /* bytes of all files of messages that are done */
+    int64_t keep_history_ms; /* of rows in the index, once the file is gone */
     struct config_route *routes;
     size_t route_count;
     size_t handler_count;             /* of all routes */
@@ -146,6 +162,9 @@ void config_errors_free(struct config_errors *errors);
 /* The handler with this number, or NULL. */
 const struct config_handler *config_handler(const struct config *config, size_t number);
 
+/* The handler of that name in the route with this pattern, or NULL. */
+const struct config_handler *config_handler_named(const struct config *config, struct span route, struct span name);
+
 /* What the value of a key is, and so how it is read and kept. */
 enum config_kind {
     CONFIG_HOSTNAME,   /* a domain name: char * */
@@ -156,7 +175,7 @@ enum config_kind {
     CONFIG_EXIT_CODES, /* "CODE=MEANING", ...: uint8_t[256] */
     CONFIG_NETWORKS,   /* addresses and networks: struct networks */
     CONFIG_SIZE,       /* uint64_t */
-    CONFIG_DURATION,   /* int64_t milliseconds */
+    CONFIG_DURATION,   /* int64_t milliseconds; CONFIG_FOREVER where the table's bound is "forever" */
     CONFIG_NUMBER,     /* unsigned */
     CONFIG_CHOICE,     /* an enum, in the order of `choices` */
     CONFIG_SWITCH,     /* true or false: bool */
@@ -174,7 +193,9 @@ struct config_key {
     enum config_kind kind;
     const char *least, *most; /* bounds, written as values are; NULL: none */
     const char *choices;      /* "reject discard" */
-    size_t offset;            /* of its field in struct config or struct config_handler */
+    bool is_looked_up;        /* of a program: a bare name is one in the folder of handlers */
+    bool may_be_empty;        /* of a list: {} means none */
+    size_t offset;            /* of its field in struct config, config_route or config_handler */
 };
 const struct config_key *config_keys(size_t *count);
 /* Whether its value is a list. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define GLOBAL(field) .section = "", .offset = offsetof(struct config, field)
+#define ROUTE(field) .section = "route", .offset = offsetof(struct config_route, field)
 #define HANDLER(field) .section = "handler", .offset = offsetof(struct config_handler, field)
 
 #define HOSTNAME .kind = CONFIG_HOSTNAME, .type = "name"
@@ -12,6 +13,7 @@
 #define FILE_PATH .kind = CONFIG_FILE, .type = "path"
 #define ACCOUNT .kind = CONFIG_ACCOUNT, .type = "name"
 #define COMMAND .kind = CONFIG_COMMAND, .type = "list"
+#define PROGRAM .kind = CONFIG_COMMAND, .type = "list", .is_looked_up = true
 #define EXIT_CODES .kind = CONFIG_EXIT_CODES, .type = "list"
 #define NETWORKS .kind = CONFIG_NETWORKS, .type = "list"
 #define SIZE(from, to) .kind = CONFIG_SIZE, .type = "size", .least = (from), .most = (to)
@@ -80,29 +82,53 @@ static const struct config_key keys[] = {
      .help = "the most handlers that run at the same time"},
     {.name = "reply-limit", GLOBAL(reply_limit), NUMBER("1", "10000"), .default_text = "20",
      .help = "the most automatic replies to one address in an hour"},
+    {.name = "dedupe", GLOBAL(dedupe_ms), DURATION("0", "30d"), .default_text = "0",
+     .help = "within this time, a copy of a message for the same address is not run; 0: every copy is"},
+    {.name = "on-dead", GLOBAL(on_dead), PROGRAM, .may_be_empty = true,
+     .help = "a program that is run when a message is dead for a handler that has no on-dead of its own"},
+    {.name = "keep-done", GLOBAL(keep_done_ms), DURATION("0", "forever"), .default_text = "30d",
+     .help = "how long the file of a message is kept whose handlers are done"},
+    {.name = "keep-dead", GLOBAL(keep_dead_ms), DURATION("1h", "forever"), .default_text = "forever",
+     .help = "the same for one with a handler that is dead"},
+    {.name = "keep-size", GLOBAL(keep_size), SIZE("0", "1000000G"), .default_text = "1G",
+     .help = "the room that files of messages that are done may take; beyond it, the oldest go earlier"},
+    {.name = "keep-history", GLOBAL(keep_history_ms), DURATION("1d", "forever"), .default_text = "365d",
+     .help = "how long the history tells of a message whose file is gone, and of refused mail"},
     {.section = "", .name = "route", SECTION,
      .help = "an address, \"local@domain\" or \"*@domain\", and what is done with mail for it"},
 
     {.section = "route", .name = "handler", SECTION,
      .help = "a program that is run for each message, by a name of its own; none: mail is accepted and kept"},
+    {.name = "dedupe", ROUTE(dedupe_ms), DURATION("0", "30d"),
+     .help = "the same for this route alone; else as it is for all"},
 
-    {.name = "run", HANDLER(arguments), COMMAND,
+    {.name = "run", HANDLER(arguments), PROGRAM,
      .help = "the program and its arguments; the message is its standard input"},
-    {.name = "filter", HANDLER(arguments), COMMAND,
+    {.name = "filter", HANDLER(arguments), PROGRAM,
      .help = "the same, and its standard output replaces the message for the handlers after it"},
-    {.name = "reply", HANDLER(arguments), COMMAND,
+    {.name = "reply", HANDLER(arguments), PROGRAM,
      .help = "the same, and its standard output is mailed back to the sender"},
     {.name = "user", HANDLER(user), ACCOUNT, .help = "the account that the program runs as; else the processor's"},
     {.name = "timeout", HANDLER(timeout_ms), DURATION("1s", "7d"), .default_text = "10m",
      .help = "how long a run may take; then it is ended and tried again later"},
     {.name = "concurrency", HANDLER(concurrency), NUMBER("1", "200"), .default_text = "1",
      .help = "how many runs of it there may be at the same time; 1 keeps them in order"},
+    {.name = "ordered", HANDLER(ordered), SWITCH, .default_text = "false",
+     .help = "true: while its oldest message waits for a retry, none behind it starts"},
+    {.name = "coalesce", HANDLER(coalesce_ms), DURATION("0", "1d"), .default_text = "0",
+     .help = "messages that come within this time share one run, which reads the newest; 0: each has its own"},
+    {.name = "continue", HANDLER(go_on), SWITCH, .default_text = "false",
+     .help = "true: the handlers after it run even when it is dead"},
+    {.name = "pause-after", HANDLER(pause_after), NUMBER("0", "1000000"), .default_text = "10",
+     .help = "with this many failures in a row it is paused, and tried with one message at a time; 0: never"},
     {.name = "retry-first", HANDLER(retry_first_ms), DURATION("1s", "30d"), .default_text = "1m",
      .help = "the pause before the first retry; each further one is twice as long"},
     {.name = "retry-max", HANDLER(retry_max_ms), DURATION("1s", "30d"), .default_text = "1h",
      .help = "the longest pause before a retry"},
     {.name = "give-up", HANDLER(give_up_ms), DURATION("1s", "365d"), .default_text = "3d",
      .help = "how long a message is tried; then it is dead until someone acts"},
+    {.name = "on-dead", HANDLER(on_dead), PROGRAM, .may_be_empty = true,
+     .help = "a program that is run, with the message as its standard input, when that is dead; {} for none"},
     {.name = "exit-codes", HANDLER(exit_codes), EXIT_CODES,
      .help = "what exit codes mean where the program differs from the usual: CODE=done, skip, retry or dead"},
 };

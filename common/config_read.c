@@ -181,6 +181,21 @@ static void check_pauses(const struct reading *reading, const struct config_hand
                  (long long)handler->retry_first_ms / 1000, (long long)handler->retry_max_ms / 1000);
 }
 
+/* What can't be had together. The line is that of the key which asks for more than the other allows. */
+static void check_schedule(const struct reading *reading, const struct config_handler *handler)
+{
+    const char *path = reading->config->path;
+
+    if (handler->ordered && handler->concurrency > 1)
+        config_error(reading->errors, path, config_line(handler->lines, "handler", "ordered"),
+                     "ordered: with concurrency = %u messages overtake each other; leave out one of the two",
+                     handler->concurrency);
+    if (handler->coalesce_ms > 0 && handler->kind != HANDLER_RUN)
+        config_error(reading->errors, path, config_line(handler->lines, "handler", "coalesce"),
+                     "coalesce: a %s is made for each message; it goes with run only",
+                     handler->kind == HANDLER_FILTER ? "filter's output" : "reply");
+}
+
 static void read_handler(const struct reading *reading, cfg_t *section, struct config_handler *handler)
 {
     const struct config_section *row;
@@ -200,6 +215,7 @@ static void read_handler(const struct reading *reading, cfg_t *section, struct c
     read_values(reading, "handler", section, handler->lines, handler);
     read_kind(reading, handler);
     check_pauses(reading, handler);
+    check_schedule(reading, handler);
 }
 
 static void check_handler_names(const struct reading *reading, const struct config_route *route)
@@ -245,6 +261,17 @@ static void check_duplicate(const struct reading *reading, const struct config_r
     }
 }
 
+/* What the history has forgotten can't be found to be a copy. */
+static void check_dedupe(const struct reading *reading, const struct config_route *route, unsigned line)
+{
+    const struct config *config = reading->config;
+
+    if (line != 0 && route->dedupe_ms > config->keep_history_ms && config->keep_history_ms > 0)
+        config_error(reading->errors, config->path, line,
+                     "dedupe (%llds) is longer than keep-history (%llds), in which copies are looked for; set both",
+                     (long long)route->dedupe_ms / 1000, (long long)config->keep_history_ms / 1000);
+}
+
 static void read_route(const struct reading *reading, cfg_t *section, struct config_route *route)
 {
     const struct config_section *row;
@@ -253,6 +280,9 @@ static void read_route(const struct reading *reading, cfg_t *section, struct con
     struct err err = {0};
 
     route->line = row->line;
+    route->dedupe_ms = reading->config->dedupe_ms;
+    read_values(reading, "route", section, row->lines, route);
+    check_dedupe(reading, route, config_line(row->lines, "route", "dedupe"));
     if (read_pattern(route, title, &err) != 0)
         config_error(reading->errors, reading->config->path, row->line, "route: %s", err.text);
     else
@@ -274,21 +304,46 @@ static void read_route(const struct reading *reading, cfg_t *section, struct con
 /* ---- all of it ----------------------------------------------------------------------------------------------------
  */
 
-/* Bare names are put behind the handler folder, which may be named after the routes. */
+/* A bare name is put behind the handler folder, which may be named after the routes. NULL: none, or no memory. */
+static char *find_program(const struct reading *reading, const struct config_handler *handler, char **arguments)
+{
+    const char *program = arguments == NULL ? NULL : arguments[0];
+    char *path = NULL;
+
+    if (program == NULL || reading->config->handlers == NULL)
+        return NULL;
+    if (program[0] == '/')
+        path = strdup(program);
+    else if (asprintf(&path, "%s/%s", reading->config->handlers, program) < 0)
+        path = NULL;
+    if (path == NULL)
+        config_error(reading->errors, reading->config->path, handler->line, "out of memory");
+    return path;
+}
+
+/* A handler that says nothing of it has the file's. */
+static void inherit_on_dead(const struct reading *reading, struct config_handler *handler)
+{
+    char **list = reading->config->on_dead;
+    size_t count = 0;
+
+    if (handler->on_dead != NULL || list == NULL)
+        return;
+    while (list[count] != NULL)
+        count++;
+    handler->on_dead = config_list_copy((const char *const *)list, count);
+    if (handler->on_dead == NULL)
+        config_error(reading->errors, reading->config->path, handler->line, "out of memory");
+}
+
 static void find_programs(const struct reading *reading, struct config_route *route)
 {
     for (size_t i = 0; i < route->handler_count; i++) {
         struct config_handler *handler = &route->handlers[i];
-        const char *program = handler->arguments == NULL ? NULL : handler->arguments[0];
 
-        if (program == NULL || reading->config->handlers == NULL)
-            continue;
-        if (program[0] == '/')
-            handler->program = strdup(program);
-        else if (asprintf(&handler->program, "%s/%s", reading->config->handlers, program) < 0)
-            handler->program = NULL;
-        if (handler->program == NULL)
-            config_error(reading->errors, reading->config->path, handler->line, "out of memory");
+        inherit_on_dead(reading, handler);
+        handler->program = find_program(reading, handler, handler->arguments);
+        handler->on_dead_program = find_program(reading, handler, handler->on_dead);
     }
 }
 
@@ -315,6 +370,8 @@ static void read_tree(const struct reading *reading, cfg_t *tree)
     memcpy(config->lines, reading->scan->sections[0].lines, sizeof config->lines);
     read_values(reading, "", tree, config->lines, config);
     check_certificate(reading);
+    check_dedupe(reading, &(struct config_route){.dedupe_ms = config->dedupe_ms},
+                 config_line(config->lines, "", "dedupe"));
     config->routes = count == 0 ? NULL : calloc(count, sizeof *config->routes);
     if (config->routes == NULL && count > 0) {
         config_error(reading->errors, config->path, 0, "out of memory");

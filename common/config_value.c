@@ -68,6 +68,14 @@ static int parse_duration(const char *text, uint64_t *milliseconds)
     return 0;
 }
 
+static int parse_endless(const char *text, uint64_t *milliseconds)
+{
+    if (strcmp(text, "forever") != 0)
+        return parse_duration(text, milliseconds);
+    *milliseconds = CONFIG_FOREVER;
+    return 0;
+}
+
 static int parse_number(const char *text, uint64_t *value)
 {
     unsigned long long number;
@@ -176,9 +184,12 @@ static int store_size(const struct config_key *key, const char *text, void *fiel
 
 static int store_duration(const struct config_key *key, const char *text, void *field, struct err *err)
 {
+    bool is_endless = strcmp(key->most, "forever") == 0;
+    const char *form =
+        is_endless ? "digits and s, m, h or d, such as 30d, or forever" : "digits and s, m, h or d, such as 10m";
     uint64_t value = 0;
 
-    if (parse_bounded(key, text, parse_duration, "digits and s, m, h or d, such as 10m", &value, err) != 0)
+    if (parse_bounded(key, text, is_endless ? parse_endless : parse_duration, form, &value, err) != 0)
         return -1;
     *(int64_t *)field = (int64_t)value;
     return 0;
@@ -251,9 +262,9 @@ static int check_program(const struct config_key *key, const char *program, stru
         return err_set(err, ERR_PERMANENT, "the program is empty; write {\"PROGRAM\", \"ARGUMENT\", ...}");
     if (strlen(program) > PATH_SIZE_MAX / 2)
         return err_set(err, ERR_PERMANENT, "the program " SHOWN "... is too long for a path", program);
-    if (program[0] == '/' || (is_bare && key->section[0] != '\0' && program[0] != '.'))
+    if (program[0] == '/' || (is_bare && key->is_looked_up && program[0] != '.'))
         return 0;
-    if (key->section[0] == '\0')
+    if (!key->is_looked_up)
         return err_set(err, ERR_PERMANENT, "the program " SHOWN " is not an absolute path; begin it with /", program);
     return err_set(err, ERR_PERMANENT,
                    "the program " SHOWN " is a relative path; begin it with /, or write a bare name "
@@ -261,16 +272,10 @@ static int check_program(const struct config_key *key, const char *program, stru
                    program);
 }
 
-static int store_command(const struct config_key *key, const char *const *texts, size_t count, char ***field,
-                         struct err *err)
+char **config_list_copy(const char *const *texts, size_t count)
 {
-    char **list;
+    char **list = calloc(count + 1, sizeof *list);
 
-    if (count == 0)
-        return err_set(err, ERR_PERMANENT, "no program is given; write {\"PROGRAM\", \"ARGUMENT\", ...}");
-    if (check_program(key, texts[0], err) != 0)
-        return -1;
-    list = calloc(count + 1, sizeof *list);
     for (size_t i = 0; list != NULL && i < count; i++) {
         list[i] = strdup(texts[i]);
         if (list[i] == NULL) {
@@ -278,6 +283,19 @@ static int store_command(const struct config_key *key, const char *const *texts,
             list = NULL;
         }
     }
+    return list;
+}
+
+static int store_command(const struct config_key *key, const char *const *texts, size_t count, char ***field,
+                         struct err *err)
+{
+    char **list;
+
+    if (count == 0 && !key->may_be_empty)
+        return err_set(err, ERR_PERMANENT, "no program is given; write {\"PROGRAM\", \"ARGUMENT\", ...}");
+    if (count > 0 && check_program(key, texts[0], err) != 0)
+        return -1;
+    list = config_list_copy(texts, count);
     if (list == NULL)
         return err_system(err, "memory");
     config_list_free(*field);

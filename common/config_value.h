@@ -19,6 +19,8 @@
 /* `texts` are the values as libconfuse gives them: one, or of a list any number. */
 __attribute__((warn_unused_result)) int config_value_store(const struct config_key *key, const char *const *texts,
                                                            size_t count, void *base, struct err *err);
+/* A NULL-terminated list of copies; NULL: no memory. */
+char **config_list_copy(const char *const *texts, size_t count);
 /* Frees a NULL-terminated list and its texts. */
 void config_list_free(char **list);
 

@@ -174,42 +174,86 @@ static bool place_at(struct spool_place *place, int folder, const char *name)
     return faccessat(folder, place->name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-/* A mail reader may have changed the flags: look through the whole folder. */
-static int search_cur(const struct spool *spool, const char *id, struct spool_place *place, struct err *err)
+/* Where we put it ourselves. */
+static bool find_usual(const struct spool *spool, const char *id, struct spool_place *place)
+{
+    static const char *const usual[] = {":2,S", ":2,F", ":2,"};
+    char name[SPOOL_NAME_SIZE];
+
+    if (place_at(place, spool->new, id))
+        return true;
+    for (size_t i = 0; i < sizeof usual / sizeof usual[0]; i++) {
+        snprintf(name, sizeof name, "%.*s%s", ID_LENGTH, id, usual[i]);
+        if (place_at(place, spool->cur, name))
+            return true;
+    }
+    place->name[0] = '\0';
+    return false;
+}
+
+/* A file in cur/ goes to the place of its message, where that is still looked for. 1: it did, 0: it did not. */
+static size_t settle_place(const struct spool *spool, const char *name, char (*ids)[ID_SIZE], size_t count,
+                           struct spool_place *places)
+{
+    for (size_t i = 0; i < count; i++)
+        if (places[i].name[0] == '\0' && belongs_to(name, ids[i]) && place_at(&places[i], spool->cur, name))
+            return 1;
+    return 0;
+}
+
+/* A mail reader may have changed the flags: look through the whole folder, until `missing` places are found. */
+static int search_cur(const struct spool *spool, char (*ids)[ID_SIZE], size_t count, struct spool_place *places,
+                      size_t missing, struct err *err)
 {
     int fd = openat(spool->cur, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *folder = fd < 0 ? NULL : fdopendir(fd);
     struct dirent *entry;
-    int found = 0;
+    int status = 0;
 
     if (folder == NULL) {
         if (fd >= 0)
             (void)close(fd);
         return err_system(err, "reading %s/cur", spool->path);
     }
-    while (found == 0 && (errno = 0, entry = readdir(folder)) != NULL)
-        if (belongs_to(entry->d_name, id))
-            found = place_at(place, spool->cur, entry->d_name) ? 1 : 0;
+    while (missing > 0 && (errno = 0, entry = readdir(folder)) != NULL)
+        missing -= settle_place(spool, entry->d_name, ids, count, places);
     /* A folder that could not be read to its end says nothing about what is not there. */
-    if (found == 0 && errno != 0)
-        found = err_system(err, "reading %s/cur", spool->path);
+    if (missing > 0 && errno != 0)
+        status = err_system(err, "reading %s/cur", spool->path);
     (void)closedir(folder);
-    return found;
+    return status;
+}
+
+int spool_find_all(const struct spool *spool, char (*ids)[ID_SIZE], size_t count, struct spool_place *places,
+                   struct err *err)
+{
+    size_t missing = 0;
+
+    for (size_t i = 0; i < count; i++)
+        missing += !find_usual(spool, ids[i], &places[i]);
+    return missing == 0 ? 0 : search_cur(spool, ids, count, places, missing, err);
 }
 
 int spool_find(const struct spool *spool, const char *id, struct spool_place *place, struct err *err)
 {
-    static const char *const usual[] = {":2,S", ":2,F", ":2,"};
-    char name[SPOOL_NAME_SIZE];
+    char ids[1][ID_SIZE];
 
-    if (place_at(place, spool->new, id))
+    snprintf(ids[0], sizeof ids[0], "%s", id);
+    if (spool_find_all(spool, ids, 1, place, err) != 0)
+        return -1;
+    return place->name[0] != '\0';
+}
+
+int spool_remove(const struct spool *spool, const struct spool_place *place, struct err *err)
+{
+    if (!FAULT_ERRNO("spool-remove") && unlinkat(place->folder, place->name, 0) == 0)
         return 1;
-    for (size_t i = 0; i < sizeof usual / sizeof usual[0]; i++) {
-        snprintf(name, sizeof name, "%.*s%s", ID_LENGTH, id, usual[i]);
-        if (place_at(place, spool->cur, name))
-            return 1;
-    }
-    return search_cur(spool, id, place, err);
+    return errno == ENOENT ? 0 : err_system(err, "removing %s in %s", place->name, spool->path);
+}
+
+int spool_flush_removed(const struct spool *spool, struct err *err)
+{
+    return fsync(spool->cur) == 0 ? 0 : err_system(err, "flushing the folder %s/cur", spool->path);
 }
 
 int spool_open_message(const struct spool *spool, const char *id, struct err *err)

@@ -85,6 +85,20 @@ struct spool_place {
 __attribute__((warn_unused_result)) int spool_find(const struct spool *spool, const char *id,
                                                    struct spool_place *place, struct err *err);
 
+/*
+ * The same for `count` messages at once: however many have flags that we never gave, cur/ is read but once. The name
+ * of a place is empty where there is no file.
+ */
+__attribute__((warn_unused_result)) int spool_find_all(const struct spool *spool, char (*ids)[ID_SIZE], size_t count,
+                                                       struct spool_place *places, struct err *err);
+
+/* Removes a file that was found. 1: it is gone; 0: there is none of that name (any more); -1: error. Not durable by
+ * itself: spool_flush_removed. */
+__attribute__((warn_unused_result)) int spool_remove(const struct spool *spool, const struct spool_place *place,
+                                                     struct err *err);
+/* Makes removals durable. */
+__attribute__((warn_unused_result)) int spool_flush_removed(const struct spool *spool, struct err *err);
+
 /* Opens a message for reading, wherever it lies. -1 when missing (permanent) or unreadable. */
 __attribute__((warn_unused_result)) int spool_open_message(const struct spool *spool, const char *id,
                                                            struct err *err);

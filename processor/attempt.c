@@ -29,6 +29,9 @@ struct attempt *attempt_new(const struct config_handler *handler, uint64_t numbe
     attempt->number = number;
     attempt->kind = handler->kind;
     attempt->retry = (struct retry_policy){handler->retry_first_ms, handler->retry_max_ms, handler->give_up_ms};
+    attempt->breaker = (struct breaker_policy){handler->pause_after, handler->retry_first_ms};
+    attempt->coalesces = handler->coalesce_ms > 0;
+    attempt->go_on = handler->go_on;
     memcpy(attempt->exit_codes, handler->exit_codes, sizeof attempt->exit_codes);
     attempt->out = attempt->errors = attempt->whole = attempt->composed = attempt->message = -1;
     attempt->end = RUN_NOT_STARTED; /* as long as nothing has ended */
@@ -43,6 +46,7 @@ void attempt_free(struct attempt *attempt)
     attempt_close_fd(&attempt->whole);
     attempt_close_fd(&attempt->composed);
     attempt_close_fd(&attempt->message);
+    ledger_group_free(&attempt->group);
     free(attempt);
 }
 
@@ -174,15 +178,20 @@ static void put_delivery(struct environment *environment, const struct attempt *
 {
     const struct delivery *d = &attempt->delivery;
     char number[24];
+    char sharing[24];
 
     snprintf(number, sizeof number, "%" PRId64, d->attempts);
+    snprintf(sharing, sizeof sharing, "%zu", attempt->group.count + 1);
     environment_put(environment, ENVIRONMENT_MAILMILL_ID, span_text(d->message_id));
     environment_put(environment, ENVIRONMENT_MAILMILL_DELIVERY, span_text(attempt->key));
     environment_put(environment, ENVIRONMENT_MAILMILL_ROUTE, span_text(d->route));
     environment_put(environment, ENVIRONMENT_MAILMILL_HANDLER, span_text(d->handler));
     environment_put(environment, ENVIRONMENT_MAILMILL_ATTEMPT, span_text(number));
     environment_put(environment, ENVIRONMENT_MAILMILL_REPLAY, span_text(d->replay > 0 ? "1" : "0"));
+    environment_put(environment, ENVIRONMENT_MAILMILL_COALESCED, span_text(sharing));
     environment_put(environment, ENVIRONMENT_MAILMILL_AUTO_REPLY_OK, span_text(attempt->may_reply ? "1" : "0"));
+    if (attempt->is_on_dead)
+        environment_put(environment, ENVIRONMENT_MAILMILL_REASON, span_text(attempt->reason));
 }
 
 int attempt_launch_handler(const struct attempt_context *context, struct attempt *attempt, struct err *err)

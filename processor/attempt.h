@@ -16,6 +16,7 @@
 #include "processor/filing.h"
 #include "processor/launcher.h"
 #include "processor/ledger.h"
+#include "processor/ledger_group.h"
 #include "processor/message.h"
 #include "processor/outbox.h"
 #include "processor/outcome.h"
@@ -32,13 +33,17 @@ struct attempt_context {
     struct message_helper *helper;
 };
 
-enum { ATTEMPT_READ_SIZE = 64 * 1024 }; /* what attempt_read() takes at once */
+enum {
+    ATTEMPT_READ_SIZE = 64 * 1024,                 /* what attempt_read() takes at once */
+    ATTEMPT_DETAIL_SIZE = OUTCOME_DETAIL_SIZE + 64 /* the outcome's, after how many attempts it was given up */
+};
 
 enum attempt_stage {
     ATTEMPT_STARTING, /* written down, and its program starts as soon as that is durable */
     ATTEMPT_HANDLER,  /* the handler runs */
     ATTEMPT_COMPOSE,  /* the helper makes, or is to be asked for, the letter */
     ATTEMPT_SEND,     /* the sendmail command runs */
+    ATTEMPT_ON_DEAD,  /* no attempt, but the run of an on-dead program */
     ATTEMPT_RECORD,   /* over; to be written down */
     ATTEMPT_RECORDED, /* over and written down; what follows from it waits until that is durable */
 };
@@ -48,6 +53,7 @@ struct attempt {
     uint64_t number; /* names it to the launcher and the helper */
     struct delivery delivery;
     char key[LEDGER_KEY_SIZE];
+    struct ledger_group group; /* the deliveries that share the run */
 
     bool is_durable;  /* its start is: otherwise it never was */
     uint64_t program; /* starting: the handler's number, */
@@ -57,7 +63,9 @@ struct attempt {
     /* What the configuration said when it started; it may be another by now. */
     enum handler_kind kind;
     struct retry_policy retry;
+    struct breaker_policy breaker;
     uint8_t exit_codes[256];
+    bool coalesces, go_on;
 
     int out, errors; /* read ends of the running program's pipes, or -1 */
     struct capture out_tail, errors_tail;
@@ -69,6 +77,13 @@ struct attempt {
     int composed;   /* compose: the file being written, or -1 */
     struct address reply_to;
 
+    /* Only of a run of an on-dead program (processor/on_dead.h). */
+    bool is_on_dead;
+    char reason[ERR_TEXT_SIZE];
+    int64_t died_ms;
+    int64_t run;   /* its number among those of the delivery, from 1 */
+    int64_t tries; /* since the delivery died */
+
     /* How it ended. */
     enum run_end end;
     int64_t end_number;
@@ -78,6 +93,9 @@ struct attempt {
     bool replied;
     bool is_settled;  /* there was nothing to run: no attempt is written down, only what became of the delivery */
     enum state state; /* that the delivery went to; of one settled, that it is to go to */
+    enum state group_state;           /* that those which share the run went to, but for those which gave up */
+    char detail[ATTEMPT_DETAIL_SIZE]; /* what is said of the delivery */
+    struct ledger_run said;           /* what the run said of its handler, and did to it */
     int64_t started_ms;
     int64_t ended_ms;
     int64_t record_ms; /* when to try again to write it down */
@@ -94,7 +112,8 @@ void attempt_free(struct attempt *attempt);
 __attribute__((warn_unused_result)) int attempt_open_message(const struct attempt_context *context,
                                                              const struct attempt *attempt, struct err *err);
 
-/* Has the launcher start the handler, told all it may know of the message and the delivery. */
+/* Has the launcher start the handler, or its on-dead program, told all it may know of the message and the delivery.
+ */
 __attribute__((warn_unused_result)) int attempt_launch_handler(const struct attempt_context *context,
                                                                struct attempt *attempt, struct err *err);
 

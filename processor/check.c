@@ -77,6 +77,17 @@ static void check_program(const struct check *check, const struct account *accou
                  err.number == ENOENT ? "; install it, or mend its name" : "");
 }
 
+/* What is said once for all handlers stands in its own line, and is looked at as each of their users. */
+static void check_on_dead(const struct check *check, const struct account *account,
+                          const struct config_handler *handler)
+{
+    unsigned line = config_line(handler->lines, "handler", "on-dead");
+
+    if (handler->on_dead_program != NULL)
+        check_program(check, account, "on-dead", handler->on_dead_program,
+                      line != 0 ? line : config_line(check->config->lines, "", "on-dead"));
+}
+
 static void check_handler(const struct check *check, const struct config_handler *handler)
 {
     static const char *const keys[] = {[HANDLER_RUN] = "run", [HANDLER_FILTER] = "filter", [HANDLER_REPLY] = "reply"};
@@ -87,6 +98,7 @@ static void check_handler(const struct check *check, const struct config_handler
         return;
     check_program(check, &account, keys[handler->kind], handler->program,
                   config_line(handler->lines, "handler", keys[handler->kind]));
+    check_on_dead(check, &account, handler);
     /* Its private folder is made for it, but it has to get there. */
     if (check->has_workdir && check_rights(&account, check->config->workdir, CHECK_ENTER, &err) != 0)
         config_error(check->errors, check->config->path, config_line(check->config->lines, "", "workdir"),

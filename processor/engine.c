@@ -55,6 +55,13 @@ static bool same_places(const struct engine *engine, const struct config *config
     return strcmp(engine->spool_path, config->spool) == 0 && strcmp(engine->index_path, config->index) == 0;
 }
 
+/* For what the operator, or the configuration, has made due. */
+static void look_anew(struct engine *engine)
+{
+    schedule_disturb(&engine->schedule);
+    retention_wake(&engine->retention);
+}
+
 /* The launcher has taken the new text and goes by its handlers' numbers from now on; so must we. */
 static void reloaded(struct engine *engine, int fd)
 {
@@ -74,7 +81,7 @@ static void reloaded(struct engine *engine, int fd)
         *engine->config = config;
         log_reopen(config.log_file);
         log_say(LOG_INFO, "reloaded %s", config.path);
-        schedule_disturb(&engine->schedule);
+        look_anew(engine);
     }
     config_errors_free(&errors);
     free(text);
@@ -164,7 +171,7 @@ static void read_watch(struct engine *engine, int64_t now_ms)
         if (event == WATCH_FILE)
             intake_arrived(&engine->intake, name, now_ms);
         else if (event == WATCH_WAKE)
-            schedule_disturb(&engine->schedule);
+            look_anew(engine);
         else if (event == WATCH_GONE)
             lose_watch(engine);
         else
@@ -221,7 +228,7 @@ static int sleep_ms(const struct engine *engine, int64_t now_ms)
     if (engine->helper_ms != 0)
         next = smaller(next, engine->helper_ms);
     if (!engine->stopping)
-        next = smaller(smaller(next, engine->rejections.due_ms),
+        next = smaller(smaller(smaller(next, engine->rejections.due_ms), engine->retention.next_ms),
                        smaller(schedule_ms(engine), intake_next_ms(&engine->intake)));
     else if (engine->stop_ms != INT64_MAX)
         next = smaller(next, now_ms + engine->stop_ms - clock_monotonic_ms());
@@ -264,6 +271,7 @@ static void look_at_clock(struct engine *engine, int64_t now_ms)
         engine->filing.due_ms = smaller(engine->filing.due_ms, now_ms);
         runner_hurry(&engine->runner);
         intake_hurry(&engine->intake);
+        retention_hurry(&engine->retention);
         schedule_wait(&engine->schedule, 0);
     }
     if (engine->set_back_ms == 0)
@@ -293,14 +301,26 @@ static void go_on(struct engine *engine, int64_t now_ms)
     if (engine->intake.wants_reload && engine->reloads == 0)
         ask_for_reload(engine);
     engine->intake.wants_reload = false;
-    if (engine->intake.queued || engine->runner.changed)
+    if (engine->intake.queued || engine->runner.changed) {
         schedule_disturb(&engine->schedule);
+        retention_disturb(&engine->retention);
+    }
     engine->intake.queued = engine->runner.changed = false;
     if (engine->reloads == 0 && schedule_is_due(&engine->schedule, now_ms))
         schedule_pass(&engine->schedule, &engine->runner, now_ms);
     /* Deliveries that were settled without a run release those behind them. */
     if (engine->runner.changed)
         schedule_disturb(&engine->schedule);
+}
+
+/* In transactions of their own: a journal, or a file, goes when what is written of it is committed, or before that.
+ */
+static void tidy(struct engine *engine, int64_t now_ms)
+{
+    if (engine->stopping)
+        return;
+    rejections_continue(&engine->rejections, now_ms);
+    retention_continue(&engine->retention, now_ms);
 }
 
 /* The last ends, and what only waited for company. */
@@ -322,9 +342,7 @@ int engine_run(struct engine *engine)
 
         go_on(engine, now_ms);
         turn_end(&engine->turn, now_ms);
-        /* In transactions of its own: the journal goes when its lines are committed. */
-        if (!engine->stopping)
-            rejections_continue(&engine->rejections, now_ms);
+        tidy(engine, now_ms);
         count = fill_fds(engine);
         if (count == 0 || (poll(engine->fds, count, sleep_ms(engine, clock_now_ms())) < 0 && errno != EINTR)) {
             log_say(LOG_CRIT, "the loop cannot go on: %s", strerror(errno));

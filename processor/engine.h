@@ -17,6 +17,7 @@
 #include "processor/message.h"
 #include "processor/outbox.h"
 #include "processor/rejections.h"
+#include "processor/retention.h"
 #include "processor/runner.h"
 #include "processor/schedule.h"
 #include "processor/setback.h"
@@ -43,6 +44,7 @@ struct engine {
     struct schedule schedule;
     struct rejections rejections;
     struct turn turn;
+    struct retention retention;
 
     int lock;    /* held on the spool for as long as we live */
     int signals; /* signalfd */

@@ -41,6 +41,8 @@ static void wire(struct engine *engine)
                                                       .launcher = engine->launcher,
                                                       .helper = &engine->helper};
     engine->filing = (struct filing){.index = &engine->index, .spool = &engine->spool, .outbox = &engine->outbox};
+    engine->retention = (struct retention){
+        .config = engine->config, .index = &engine->index, .spool = &engine->spool, .filing = &engine->filing};
     engine->turn = (struct turn){.index = &engine->index,
                                  .intake = &engine->intake,
                                  .runner = &engine->runner,
@@ -56,13 +58,13 @@ static int take_up(struct engine *engine, struct err *err)
 {
     int64_t now_ms = clock_now_ms();
 
-    intake_clear_tmp(&engine->intake, now_ms);
     if (index_open(&engine->index, engine->index_path, INDEX_PROCESSOR, err) != 0 ||
         ledger_recover(&engine->index, now_ms, err) != 0 ||
         filing_rest(&engine->index, &engine->spool, now_ms, err) != 0 ||
         outbox_open(&engine->outbox, &engine->spool, &engine->index, err) != 0 ||
         watch_open(&engine->watch, &engine->spool, err) != 0 || intake_scan(&engine->intake, err) != 0)
         return -1;
+    retention_continue(&engine->retention, now_ms);
     rejections_open(&engine->rejections, &engine->index);
     return index_gather(&engine->index, err);
 }
@@ -94,6 +96,7 @@ void engine_close(struct engine *engine)
         lock_release(engine->lock);
     runner_free(&engine->runner);
     intake_forget(&engine->intake);
+    filing_free(&engine->filing);
     message_stop(&engine->helper);
     watch_close(&engine->watch);
     rejections_close(&engine->rejections);

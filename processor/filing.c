@@ -1,6 +1,7 @@
 #include "processor/filing.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/fault.h"
@@ -53,6 +54,7 @@ int filing_rest(struct index *index, const struct spool *spool, int64_t now_ms, 
         if (query_start(&query, index, STATEMENT_MESSAGE_UNENDED, err) != 0)
             return -1;
         query_text(&query, ":after", span_text(id));
+        query_number(&query, ":limit", 1);
         row = query_next(&query, err);
         if (row != 1)
             return row;
@@ -106,6 +108,21 @@ void filing_hurry(struct filing *filing, int64_t now_ms)
     filing->due_ms = now_ms + FILING_PAUSE_MS;
 }
 
+static int make_room(struct filing *filing)
+{
+    size_t capacity = filing->capacity == 0 ? FILING_BATCH : 2 * filing->capacity;
+    void *ids;
+
+    if (filing->count < filing->capacity)
+        return 0;
+    ids = reallocarray(filing->ids, capacity, sizeof filing->ids[0]);
+    if (ids == NULL)
+        return -1;
+    filing->ids = ids;
+    filing->capacity = capacity;
+    return 0;
+}
+
 void filing_note(struct filing *filing, const char *id, int64_t now_ms)
 {
     bool ended = false;
@@ -117,8 +134,8 @@ void filing_note(struct filing *filing, const char *id, int64_t now_ms)
     }
     if (!ended)
         return;
-    if (filing->count == FILING_MAX) {
-        log_say(LOG_ERR, "%s is marked as ended at the next start", id);
+    if (make_room(filing) != 0) {
+        log_say(LOG_ERR, "%s is marked as ended at the next start: no memory", id);
         return;
     }
     if (filing->count == filing->marked)
@@ -136,6 +153,8 @@ void filing_continue(struct filing *filing, int64_t now_ms)
 
 void filing_committed(struct filing *filing)
 {
+    if (filing->marked == 0)
+        return;
     filing->count -= filing->marked;
     memmove(filing->ids, filing->ids + filing->marked, filing->count * sizeof filing->ids[0]);
     filing->marked = 0;
@@ -146,6 +165,13 @@ void filing_lost(struct filing *filing, int64_t now_ms)
     if (filing->marked > 0)
         filing->due_ms = now_ms + FILING_PAUSE_MS;
     filing->marked = 0;
+}
+
+void filing_free(struct filing *filing)
+{
+    free(filing->ids);
+    filing->ids = NULL;
+    filing->count = filing->capacity = filing->marked = 0;
 }
 
 int64_t filing_next_ms(const struct filing *filing)

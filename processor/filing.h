@@ -21,7 +21,6 @@
 #include "processor/outbox.h"
 
 enum {
-    FILING_MAX = 1024,      /* moved and not marked yet; more than end in one turn of the loop */
     FILING_BATCH = 64,      /* so many are not waited with */
     FILING_DELAY_MS = 100,  /* that the first of them may wait for others */
     FILING_PAUSE_MS = 1000, /* before trying again what failed */
@@ -32,8 +31,9 @@ struct filing {
     const struct spool *spool;
     const struct outbox *outbox;
 
-    char ids[FILING_MAX][ID_SIZE];
-    size_t count;
+    /* Moved and not marked yet: as many as ended lately, of which one run may have a thousand. */
+    char (*ids)[ID_SIZE];
+    size_t count, capacity;
     size_t marked;  /* of them, the first so many, in what the index has gathered */
     int64_t due_ms; /* wall clock: when they are to be marked */
 };
@@ -45,6 +45,7 @@ void filing_continue(struct filing *filing, int64_t now_ms);
 void filing_hurry(struct filing *filing, int64_t now_ms);
 void filing_committed(struct filing *filing);
 void filing_lost(struct filing *filing, int64_t now_ms);
+void filing_free(struct filing *filing);
 /* When filing_continue wants to be called by itself: INT64_MAX for never. */
 int64_t filing_next_ms(const struct filing *filing);
 

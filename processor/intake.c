@@ -54,6 +54,18 @@ static void not_readable(struct intake *intake, const char *id, int64_t now_ms, 
         pause_intake(intake, now_ms, id, &second);
 }
 
+/* Only then is all of a message read. */
+static bool wants_digest(const struct intake *intake, const struct envelope *envelope)
+{
+    for (size_t i = 0; i < envelope->recipient_count; i++) {
+        struct route_match match = route_find(intake->config, &envelope->recipients[i]);
+
+        if (match.verdict == ROUTE_FOUND && match.route->dedupe_ms > 0)
+            return true;
+    }
+    return false;
+}
+
 /* Has the headers of one message read. Nothing to do when it is queued already. */
 static void take_up(struct intake *intake, struct intake_slot *slot, const char *id, int64_t now_ms)
 {
@@ -73,7 +85,7 @@ static void take_up(struct intake *intake, struct intake_slot *slot, const char 
     slot->token = ++intake->last_token;
     slot->in_use = true;
     slot->is_queued = false;
-    if (message_ask_parse(intake->helper, slot->token, fd, &err) != 0) {
+    if (message_ask_parse(intake->helper, slot->token, fd, wants_digest(intake, &slot->envelope), &err) != 0) {
         free_of_work(slot);
         pause_intake(intake, now_ms, id, &err);
     }
@@ -178,7 +190,8 @@ static bool wants_newer_config(struct intake *intake, const struct envelope *env
 static void finish_slot(struct intake *intake, struct intake_slot *slot, const struct message_answer *answer,
                         int64_t now_ms)
 {
-    const struct message_headers *headers = answer->kind == MESSAGE_PARSED ? &answer->headers : NULL;
+    bool is_parsed = answer->kind == MESSAGE_PARSED;
+    const struct message_headers *headers = is_parsed ? &answer->headers : NULL;
     struct err err = answer->err;
 
     FAULT_POINT("intake-parsed");
@@ -188,11 +201,12 @@ static void finish_slot(struct intake *intake, struct intake_slot *slot, const s
         free_of_work(slot);
         return;
     }
-    if (headers == NULL)
+    if (!is_parsed)
         log_say(LOG_WARNING, "%s: no headers: %s", slot->envelope.id, err.text);
     /* A message that breaks its parser is still delivered; it only has no headers. */
-    if ((headers == NULL && err.kind == ERR_TEMPORARY) ||
-        ledger_queue(intake->index, intake->config, &slot->envelope, slot->size_bytes, headers, now_ms, &err) != 0) {
+    if ((!is_parsed && err.kind == ERR_TEMPORARY) ||
+        ledger_queue(intake->index, intake->config, &slot->envelope, slot->size_bytes, headers,
+                     is_parsed ? answer->digest : "", now_ms, &err) != 0) {
         pause_intake(intake, now_ms, slot->envelope.id, &err);
         free_of_work(slot);
         return;
@@ -253,15 +267,4 @@ int64_t intake_next_ms(const struct intake *intake)
         return INT64_MAX;
     /* Nobody wakes us for the rest of a scan; for what waits for the helper, its answers do. */
     return intake->needs_scan || intake->resume_ms > 0 ? intake->resume_ms : INT64_MAX;
-}
-
-void intake_clear_tmp(const struct intake *intake, int64_t now_ms)
-{
-    struct err err = {0};
-    int count = spool_clear_tmp(intake->spool, now_ms, &err);
-
-    if (count < 0)
-        log_say(LOG_WARNING, "%s", err.text);
-    else if (count > 0)
-        log_say(LOG_INFO, "cleared %d old files out of tmp/ in the spool", count);
 }

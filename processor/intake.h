@@ -78,7 +78,4 @@ void intake_forget(struct intake *intake);
 /* When intake_continue wants to be called by itself: INT64_MAX for never. */
 int64_t intake_next_ms(const struct intake *intake);
 
-/* What the receiver could not finish, as at a power cut. Rubbish that stays is no reason not to start. */
-void intake_clear_tmp(const struct intake *intake, int64_t now_ms);
-
 #endif

@@ -25,8 +25,10 @@
 #include "processor/environment.h"
 #include "processor/outcome.h"
 
-/* The `sendmail` command's number, behind those of the handlers. */
+/* The `sendmail` command's number, behind those of the handlers; and what is added to a handler's number for its
+ * `on-dead` program. */
 #define LAUNCH_SENDMAIL UINT64_MAX
+#define LAUNCH_ON_DEAD (UINT64_C(1) << 32)
 
 enum {
     LAUNCH_FRAME_MAX = ENVIRONMENT_SIZE + 256,

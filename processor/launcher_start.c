@@ -22,16 +22,19 @@ struct order {
 
 static bool find_order(const struct config *config, uint64_t number, struct order *order)
 {
+    bool is_on_dead = (number & LAUNCH_ON_DEAD) != 0;
     const struct config_handler *handler;
 
     if (number == LAUNCH_SENDMAIL) {
         *order = (struct order){config->sendmail[0], config->sendmail, NULL, LAUNCH_SENDMAIL_MS};
         return true;
     }
+    number &= ~LAUNCH_ON_DEAD;
     handler = number < config->handler_count ? config_handler(config, (size_t)number) : NULL;
-    if (handler == NULL)
+    if (handler == NULL || (is_on_dead && handler->on_dead_program == NULL))
         return false;
-    *order = (struct order){handler->program, handler->arguments, handler->user, handler->timeout_ms};
+    *order = (struct order){is_on_dead ? handler->on_dead_program : handler->program,
+                            is_on_dead ? handler->on_dead : handler->arguments, handler->user, handler->timeout_ms};
     return true;
 }
 

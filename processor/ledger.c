@@ -55,23 +55,13 @@ int ledger_message_ended(struct index *index, const char *id, int64_t now_ms, st
 
 /* ---- deliveries ---- */
 
-static int start_of_handler(struct query *query, struct index *index, enum statement statement, const char *route,
-                            const char *handler, struct err *err)
-{
-    if (query_start(query, index, statement, err) != 0)
-        return -1;
-    query_text(query, ":route", span_text(route));
-    query_text(query, ":handler", span_text(handler));
-    return 0;
-}
-
 int ledger_due(struct index *index, const char *route, const char *handler, int64_t now_ms, int64_t *id,
                struct err *err)
 {
     struct query query;
     int row;
 
-    if (start_of_handler(&query, index, STATEMENT_DELIVERY_DUE, route, handler, err) != 0)
+    if (ledger_start_of_handler(&query, index, STATEMENT_DELIVERY_DUE, route, handler, err) != 0)
         return -1;
     query_number(&query, ":now", now_ms);
     row = query_next(&query, err);
@@ -79,19 +69,6 @@ int ledger_due(struct index *index, const char *route, const char *handler, int6
         *id = query_column_number(&query, 0);
     query_end(&query);
     return row;
-}
-
-int ledger_next_due(struct index *index, const char *route, const char *handler, int64_t *due_ms, struct err *err)
-{
-    struct query query;
-
-    if (start_of_handler(&query, index, STATEMENT_DELIVERY_NEXT_DUE, route, handler, err) != 0)
-        return -1;
-    if (query_next(&query, err) != 1)
-        return -1;
-    *due_ms = query_column_is_null(&query, 0) ? INT64_MAX : query_column_number(&query, 0);
-    query_end(&query);
-    return 0;
 }
 
 static void copy_column(struct query *query, int column, char *to, size_t size)
@@ -134,6 +111,8 @@ static int load_row(struct query *query, struct delivery *d, struct err *err)
     d->attempts_before = query_column_number(query, 8);
     d->queued_ms = query_column_number(query, 9);
     d->replay = query_column_number(query, 10);
+    d->first_ms = query_column_number(query, 26);
+    d->held_ms = query_column_number(query, 27);
     copy_column(query, 11, d->output, sizeof d->output);
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         copy_column(query, 13 + (int)i, texts[i].to, texts[i].size);
@@ -161,28 +140,34 @@ int ledger_load(struct index *index, int64_t id, struct delivery *delivery, stru
     return row;
 }
 
-int ledger_start(struct index *index, struct delivery *delivery, int64_t now_ms, struct err *err)
+int ledger_start_one(struct index *index, int64_t id, int64_t number, int64_t now_ms, struct err *err)
 {
     struct query query;
+
+    if (query_start(&query, index, STATEMENT_DELIVERY_START, err) != 0)
+        return -1;
+    query_number(&query, ":id", id);
+    if (query_run(&query, err) != 0)
+        return -1;
+    if (index_changes(index) == 0)
+        return 1;
+    if (query_start(&query, index, STATEMENT_ATTEMPT_START, err) != 0)
+        return -1;
+    query_number(&query, ":delivery_id", id);
+    query_number(&query, ":number", number);
+    query_number(&query, ":now", now_ms);
+    return query_run(&query, err);
+}
+
+int ledger_start(struct index *index, struct delivery *delivery, int64_t now_ms, struct err *err)
+{
     int status;
 
     if (index_begin(index, err) != 0)
         return -1;
-    status = query_start(&query, index, STATEMENT_DELIVERY_START, err);
-    if (status == 0) {
-        query_number(&query, ":id", delivery->id);
-        status = query_run(&query, err);
-    }
-    if (status == 0)
-        status = query_start(&query, index, STATEMENT_ATTEMPT_START, err);
-    if (status == 0) {
-        query_number(&query, ":delivery_id", delivery->id);
-        query_number(&query, ":number", delivery->attempts + 1);
-        query_number(&query, ":now", now_ms);
-        status = query_run(&query, err);
-    }
+    status = ledger_start_one(index, delivery->id, delivery->attempts + 1, now_ms, err);
     if (ledger_finish(index, status, err) != 0)
-        return -1;
+        return status == 1 ? 1 : -1;
     delivery->attempts++;
     return 0;
 }
@@ -248,6 +233,8 @@ static int end_delivery(struct index *index, const struct delivery *delivery, co
         query_number(&query, ":due_ms", end->due_ms);
     else
         query_number(&query, ":ended_ms", now_ms);
+    if (end->state == STATE_DEAD && end->on_dead)
+        query_number(&query, ":on_dead_ms", now_ms);
     if (end->output != NULL)
         query_text(&query, ":output", span_text(end->output));
     if (end->replied_to != NULL) {
@@ -280,11 +267,14 @@ static int change_rest(struct index *index, const struct delivery *delivery, enu
 static int pass_on(struct index *index, const struct delivery *delivery, const struct ledger_end *end, int64_t now_ms,
                    struct err *err)
 {
-    bool release = (end->state == STATE_DONE || end->state == STATE_SKIPPED) && !end->skip_rest;
+    bool has_passed = end->state == STATE_DONE || end->state == STATE_SKIPPED;
+    bool release = (has_passed && !end->skip_rest) || (end->state == STATE_DEAD && end->go_on);
     char is_dead[CONFIG_NAME_MAX + 64];
+    char was_cancelled[CONFIG_NAME_MAX + 64];
     char said_skip[CONFIG_NAME_MAX + 64];
 
     snprintf(is_dead, sizeof is_dead, "handler %s is dead", delivery->handler);
+    snprintf(was_cancelled, sizeof was_cancelled, "handler %s was cancelled", delivery->handler);
     snprintf(said_skip, sizeof said_skip, "handler %s said to skip the rest", delivery->handler);
     if (end->state == STATE_RETRY && !end->skip_rest)
         return 0;
@@ -292,9 +282,18 @@ static int pass_on(struct index *index, const struct delivery *delivery, const s
         return change_rest(index, delivery, STATEMENT_DELIVERY_SKIP_REST,
                            end->state == STATE_DEAD ? is_dead : said_skip, now_ms, err);
     /* The operator had it run again, and it alone: what it once took with it may follow now. */
-    if (change_rest(index, delivery, STATEMENT_DELIVERY_REVIVE_REST, is_dead, now_ms, err) != 0)
+    if (change_rest(index, delivery, STATEMENT_DELIVERY_REVIVE_REST, is_dead, now_ms, err) != 0 ||
+        change_rest(index, delivery, STATEMENT_DELIVERY_REVIVE_REST, was_cancelled, now_ms, err) != 0)
         return -1;
     return change_rest(index, delivery, STATEMENT_DELIVERY_RELEASE_NEXT, NULL, now_ms, err);
+}
+
+int ledger_end_one(struct index *index, const struct delivery *delivery, const struct ledger_end *end, int64_t now_ms,
+                   struct err *err)
+{
+    if (end_attempt(index, delivery, end, now_ms, err) != 0 || end_delivery(index, delivery, end, now_ms, err) != 0)
+        return -1;
+    return index_changes(index) == 0 ? 0 : pass_on(index, delivery, end, now_ms, err);
 }
 
 int ledger_end(struct index *index, const struct delivery *delivery, const struct ledger_end *end, int64_t now_ms,
@@ -307,11 +306,11 @@ int ledger_end(struct index *index, const struct delivery *delivery, const struc
     /* A handler that was done would run again. A start may be forgotten: what ran at a power cut runs again anyway.
      */
     index_must_last(index);
-    status = end_attempt(index, delivery, end, now_ms, err);
-    if (status == 0)
-        status = end_delivery(index, delivery, end, now_ms, err);
-    if (status == 0)
-        status = pass_on(index, delivery, end, now_ms, err);
+    status = ledger_end_one(index, delivery, end, now_ms, err);
+    if (status == 0 && end->group != NULL)
+        status = ledger_group_end(index, delivery, end, now_ms, err);
+    if (status == 0 && end->run != NULL)
+        status = ledger_handler_ran(index, delivery, end->run, end->detail, now_ms, err);
     return ledger_finish(index, status, err);
 }
 
@@ -348,35 +347,4 @@ int ledger_replies(struct index *index, const char *address, int64_t now_ms, uns
     *count = (unsigned)query_column_number(&query, 0);
     query_end(&query);
     return 0;
-}
-
-/* ---- at start ---- */
-
-int ledger_recover(struct index *index, int64_t now_ms, struct err *err)
-{
-    int status;
-
-    if (index_begin(index, err) != 0)
-        return -1;
-    status = ledger_touch(index, STATEMENT_ATTEMPT_RECOVER, NULL, now_ms, err);
-    if (status == 0)
-        status = ledger_touch(index, STATEMENT_DELIVERY_RECOVER, NULL, now_ms, err);
-    if (status == 0)
-        status = ledger_touch(index, STATEMENT_DELIVERY_NOT_LATER, NULL, now_ms, err);
-    return ledger_finish(index, status, err);
-}
-
-int ledger_set_back(struct index *index, int64_t by_ms, struct err *err)
-{
-    struct query query;
-    int status;
-
-    if (index_begin(index, err) != 0)
-        return -1;
-    status = query_start(&query, index, STATEMENT_DELIVERY_SET_BACK, err);
-    if (status == 0) {
-        query_number(&query, ":by", by_ms);
-        status = query_run(&query, err);
-    }
-    return ledger_finish(index, status, err);
 }

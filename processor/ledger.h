@@ -13,6 +13,7 @@
 #include "common/envelope.h"
 #include "common/index.h"
 #include "common/state.h"
+#include "processor/breaker.h"
 #include "processor/message.h"
 
 enum {
@@ -32,6 +33,8 @@ struct delivery {
     int64_t attempts;        /* made so far */
     int64_t attempts_before; /* of them, before the last replay */
     int64_t queued_ms;
+    int64_t first_ms;             /* when it was first tried since it was queued; 0: not yet */
+    int64_t held_ms;              /* how long pauses kept it from being tried again */
     int64_t replay;               /* how often the operator asked for it again */
     char output[LEDGER_KEY_SIZE]; /* the finished letter that waits to be sent; or empty */
     struct address sender;
@@ -52,25 +55,17 @@ __attribute__((warn_unused_result)) int ledger_is_queued(struct index *index, co
 
 /*
  * Queues a message: its row (where the receiver has not put it), its headers, and a delivery for each handler of each
- * recipient's route. Queued already: nothing is changed. `headers` NULL: they could not be read.
+ * recipient's route. Queued already: nothing is changed. `headers` NULL: they could not be read. With a `digest` that
+ * is not empty, the deliveries by a route that asks for it are skipped when the message is a copy of an earlier one.
  */
 __attribute__((warn_unused_result)) int ledger_queue(struct index *index, const struct config *config,
                                                      const struct envelope *envelope, uint64_t size_bytes,
-                                                     const struct message_headers *headers, int64_t now_ms,
-                                                     struct err *err);
+                                                     const struct message_headers *headers, const char *digest,
+                                                     int64_t now_ms, struct err *err);
 
 /* Marks a message as queued and ended whose file is gone: there is nothing to run. */
 __attribute__((warn_unused_result)) int ledger_give_up(struct index *index, const char *id, int64_t now_ms,
                                                        struct err *err);
-
-/*
- * Queues a message's deliveries anew, of all handlers or of the one named `handler` and the filters before it, whose
- * output it needs; within one transaction. Refused (permanent) while one of them runs, when the message is unknown,
- * or when no route of the configuration has such a handler for it. Gives the number in `queued`.
- */
-__attribute__((warn_unused_result)) int ledger_replay(struct index *index, const struct config *config,
-                                                      const char *id, const char *handler, int64_t now_ms,
-                                                      int *queued, struct err *err);
 
 /*
  * Notes a message whose row is there as ended at `ended_ms`, and the deliveries that the configuration has for it as
@@ -93,24 +88,35 @@ __attribute__((warn_unused_result)) int ledger_message_ended(struct index *index
 
 /* ---- deliveries ---- */
 
-/* The one of a handler that is due first: 1 found, 0 none, -1 error. */
+/* The oldest of a handler's that is due: 1 found, 0 none, -1 error. */
 __attribute__((warn_unused_result)) int ledger_due(struct index *index, const char *route, const char *handler,
                                                    int64_t now_ms, int64_t *id, struct err *err);
-/* When the next of a handler is due, INT64_MAX for never. */
-__attribute__((warn_unused_result)) int ledger_next_due(struct index *index, const char *route, const char *handler,
-                                                        int64_t *due_ms, struct err *err);
 /* Reads one whole. A missing one is a bug. */
 __attribute__((warn_unused_result)) int ledger_load(struct index *index, int64_t id, struct delivery *delivery,
                                                     struct err *err);
 
-/* pending or retry -> running, and a new attempt; delivery->attempts counts it. */
+/* pending or retry -> running, and a new attempt; delivery->attempts counts it. 1: the operator has called it off
+ * since it was found, and nothing is changed. */
 __attribute__((warn_unused_result)) int ledger_start(struct index *index, struct delivery *delivery, int64_t now_ms,
                                                      struct err *err);
+
+/* What a run says of its handler, and what that did to the handler. */
+struct ledger_run {
+    enum breaker_event event;
+    struct breaker_policy policy;
+    int64_t started_ms;
+    enum breaker_change change; /* filled in by ledger_end, as is what follows */
+    struct breaker breaker;     /* as it is after it */
+};
+
+struct ledger_group;
 
 /* How an attempt ended, to be written down. */
 struct ledger_end {
     enum state state;   /* that the delivery goes to */
     bool skip_rest;     /* with STATE_DONE or STATE_RETRY: the handlers after it need not run */
+    bool go_on;         /* with STATE_DEAD: the handlers after it run all the same */
+    bool on_dead;       /* with STATE_DEAD: a program is to be told */
     int64_t due_ms;     /* with STATE_RETRY */
     bool has_exit_code; /* else it ended by the signal, or was never started when that is 0 */
     int64_t exit_code;
@@ -119,9 +125,16 @@ struct ledger_end {
     const char *output;      /* keep this file: for the next attempt, or the handlers after a filter; NULL: none */
     const char *replied_to;  /* an automatic reply went there; NULL: none */
     struct span out, errors; /* the last of stdout and stderr */
+    const struct ledger_group *group; /* those that shared the run, and end with it; NULL: none */
+    enum state group_state;           /* that those go to which do not give up */
+    const char *group_detail;         /* what is said of them */
+    struct ledger_run *run;           /* NULL: nothing ran */
 };
 
-/* running -> end->state, with what follows for the handlers after it. */
+/*
+ * running -> end->state, with what follows for the handlers after it; or, without an attempt, pending or retry ->
+ * end->state. What has ended by the operator's word stays as it is.
+ */
 __attribute__((warn_unused_result)) int ledger_end(struct index *index, const struct delivery *delivery,
                                                    const struct ledger_end *end, int64_t now_ms, struct err *err);
 
@@ -141,7 +154,9 @@ __attribute__((warn_unused_result)) int ledger_replies(struct index *index, cons
 /* The clock was set back by so much: what waits does not wait longer for that. */
 __attribute__((warn_unused_result)) int ledger_set_back(struct index *index, int64_t by_ms, struct err *err);
 
-/* What was left running becomes retry, due now; nor is what was queued by a clock that was set back since due later.
+/*
+ * What was left running becomes retry, due now; so do runs of on-dead programs. Nor is what was queued by a clock
+ * that was set back since due later.
  */
 __attribute__((warn_unused_result)) int ledger_recover(struct index *index, int64_t now_ms, struct err *err);
 

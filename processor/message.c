@@ -188,13 +188,14 @@ static int ask(struct message_helper *helper, const struct buf *frame, const int
     return 0;
 }
 
-int message_ask_parse(struct message_helper *helper, uint64_t token, int fd, struct err *err)
+int message_ask_parse(struct message_helper *helper, uint64_t token, int fd, bool wants_digest, struct err *err)
 {
     char storage[64];
     struct buf frame = buf_over(storage, sizeof storage);
 
     frame_start(&frame, MESSAGE_FRAME_PARSE);
     frame_put_number(&frame, token);
+    frame_put_number(&frame, wants_digest);
     return ask(helper, &frame, &fd, 1, err);
 }
 
@@ -235,12 +236,26 @@ static void take_failure(struct frame_reader *reader, struct err *failure)
         err_set(failure, kind == ERR_TEMPORARY ? ERR_TEMPORARY : ERR_PERMANENT, "%.*s", (int)text.size, text.data);
 }
 
+/* Two messages are taken for the same by it: it is a digest, or it is none. */
+static int take_digest(struct frame_reader *reader, char digest[static MESSAGE_DIGEST_SIZE], struct err *err)
+{
+    struct span text = frame_text(reader, MESSAGE_DIGEST_SIZE - 1);
+
+    memcpy(digest, text.data, text.size);
+    digest[text.size] = '\0';
+    if (text.size == 0 || strspn(digest, "0123456789abcdef") == MESSAGE_DIGEST_SIZE - 1)
+        return 0;
+    digest[0] = '\0';
+    return err_set(err, ERR_PROTOCOL, "a digest that is none");
+}
+
 static int take_answer(struct frame_reader *reader, struct message_answer *answer, struct err *err)
 {
     switch (reader->type) {
     case MESSAGE_FRAME_HEADERS:
         answer->kind = MESSAGE_PARSED;
-        return message_take_headers(reader, &answer->headers, err);
+        return take_digest(reader, answer->digest, err) != 0 ? -1
+                                                             : message_take_headers(reader, &answer->headers, err);
     case MESSAGE_FRAME_DONE:
         answer->kind = MESSAGE_COMPOSED;
         return frame_is_whole(reader) ? 0 : err_set(err, ERR_PROTOCOL, "a malformed frame");
@@ -274,6 +289,7 @@ int message_receive(struct message_helper *helper, struct message_answer *answer
     if (take_answer(&reader, answer, &failure) != 0) {
         /* One worker's nonsense is its own message's failure. */
         memset(&answer->headers, 0, sizeof answer->headers);
+        answer->digest[0] = '\0';
         answer->kind = MESSAGE_FAILED;
         err_set(&answer->err, ERR_PERMANENT, "the message parser answered %s", failure.text);
     }

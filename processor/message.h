@@ -35,9 +35,10 @@
 enum {
     MESSAGE_TEXT_MAX = 4096, /* bytes of a decoded header; longer ones are cut between two characters */
     MESSAGE_TEXT_SIZE = MESSAGE_TEXT_MAX + 1,
+    MESSAGE_DIGEST_SIZE = 65,                         /* SHA-256 in hexadecimal digits, and the NUL */
     MESSAGE_IN_FLIGHT_MAX = 16,                       /* requests that may wait for their answers at once */
     MESSAGE_DEADLINE_MS = 10000,                      /* for one request, once it has begun */
-    MESSAGE_FRAME_SIZE = 10 * (MESSAGE_TEXT_MAX + 8), /* the largest frame: its type, a token, nine texts */
+    MESSAGE_FRAME_SIZE = 10 * (MESSAGE_TEXT_MAX + 8), /* the largest frame: its type, a token, a digest, nine texts */
 };
 
 /*
@@ -74,7 +75,7 @@ struct message_helper {
 };
 
 enum message_answer_kind {
-    MESSAGE_PARSED,   /* `headers` is filled */
+    MESSAGE_PARSED,   /* `headers` and `digest` are filled */
     MESSAGE_COMPOSED, /* what was asked for stands in the output files, whole */
     MESSAGE_FAILED,   /* `err` says why; what an output file holds then is rubbish */
 };
@@ -83,6 +84,7 @@ struct message_answer {
     enum message_answer_kind kind;
     uint64_t token; /* of the request */
     struct message_headers headers;
+    char digest[MESSAGE_DIGEST_SIZE]; /* empty: not asked for, or the message is too large for one */
     struct err err;
 };
 
@@ -102,9 +104,12 @@ void message_stop(struct message_helper *helper);
 /* As many requests as there may be are waiting for their answers. */
 bool message_is_busy(const struct message_helper *helper);
 
-/* Asks for the headers of the message file `fd`, open for reading. The descriptor stays the caller's. */
+/*
+ * Asks for the headers of the message file `fd`, open for reading, and for the digest of its content, if that is
+ * wanted: all of the message is read for it (processor/mime/digest.h). The descriptor stays the caller's.
+ */
 __attribute__((warn_unused_result)) int message_ask_parse(struct message_helper *helper, uint64_t token, int fd,
-                                                          struct err *err);
+                                                          bool wants_digest, struct err *err);
 /*
  * Asks for a whole reply (RFC 5322, lines end with LF) to be written to the empty file `output`, its body the text in
  * the file `body`, from its beginning. Both stay the caller's.
@@ -127,10 +132,10 @@ __attribute__((warn_unused_result)) int message_receive(struct message_helper *h
 /* ---- how the two programs talk: frames of common/frame.h, for message.c and processor/mime/ only ---- */
 
 enum message_frame {
-    MESSAGE_FRAME_PARSE = 1, /* token; a descriptor: the message */
+    MESSAGE_FRAME_PARSE = 1, /* token, whether a digest is wanted; a descriptor: the message */
     MESSAGE_FRAME_COMPOSE,   /* token, the texts of struct message_reply; two descriptors: body, output */
     MESSAGE_FRAME_PARTS,     /* token; three descriptors: message, records, contents */
-    MESSAGE_FRAME_HEADERS,   /* token, the texts of struct message_headers */
+    MESSAGE_FRAME_HEADERS,   /* token, the digest or an empty text, the texts of struct message_headers */
     MESSAGE_FRAME_DONE,      /* token */
     MESSAGE_FRAME_FAILED,    /* token, the kind of error, its text */
 };

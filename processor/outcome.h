@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "processor/breaker.h"
+
 /* How a run ended, as the launcher saw it. */
 enum run_end {
     RUN_EXITED,      /* number: the exit code */
@@ -30,6 +32,7 @@ enum { OUTCOME_DETAIL_SIZE = 160 };
 
 struct outcome {
     enum verdict verdict;
+    enum breaker_event says;          /* of the handler: BREAKER_WORKED, BREAKER_FAILED or BREAKER_SILENT */
     char detail[OUTCOME_DETAIL_SIZE]; /* "exit code 75: try again later"; empty for exit code 0 */
 };
 
@@ -40,6 +43,7 @@ struct outcome outcome_of(enum run_end end, int64_t number, const uint8_t *overr
 struct outcome_row {
     int first, last;
     enum verdict verdict;
+    enum breaker_event says;
     const char *words;
 };
 const struct outcome_row *outcome_rows(size_t *count);

@@ -1,6 +1,7 @@
 /*
- * Writing down how an attempt ended, and what follows from it once that is durable: a line in the log, what the
- * outbox need not hold any more goes, and a message with nothing left to do is filed away.
+ * Writing down how an attempt ended, and what follows from it once that is durable: a line in the log of
+ * each delivery that shared the run and of a pause of the handler, what the outbox need not hold any more goes, and a
+ * message with nothing left to do is filed away.
  */
 #ifndef PROCESSOR_RECORD_H
 #define PROCESSOR_RECORD_H

@@ -24,9 +24,9 @@ int64_t retry_delay_ms(const struct retry_policy *policy, int64_t attempt, uint6
     return delay - jitter + (int64_t)(spread(seed + (uint64_t)attempt) % (uint64_t)(2 * jitter + 1));
 }
 
-bool retry_next_ms(const struct retry_policy *policy, int64_t attempt, uint64_t seed, int64_t queued_ms,
+bool retry_next_ms(const struct retry_policy *policy, int64_t attempt, uint64_t seed, int64_t since_ms,
                    int64_t now_ms, int64_t *due_ms)
 {
     *due_ms = now_ms + retry_delay_ms(policy, attempt, seed);
-    return *due_ms <= queued_ms + policy->give_up_ms;
+    return *due_ms <= since_ms + policy->give_up_ms;
 }

@@ -10,7 +10,7 @@
 struct retry_policy {
     int64_t first_ms;   /* after the first attempt */
     int64_t max_ms;     /* the doubling stops here */
-    int64_t give_up_ms; /* after being queued; no attempt starts later */
+    int64_t give_up_ms; /* no attempt starts later than this after the first */
 };
 
 /*
@@ -19,8 +19,8 @@ struct retry_policy {
  */
 int64_t retry_delay_ms(const struct retry_policy *policy, int64_t attempt, uint64_t seed);
 
-/* When the next attempt is due; false when that would be past the give-up time. */
-bool retry_next_ms(const struct retry_policy *policy, int64_t attempt, uint64_t seed, int64_t queued_ms,
+/* When the next attempt is due; false when that would be past the give-up time, which counts from `since_ms`. */
+bool retry_next_ms(const struct retry_policy *policy, int64_t attempt, uint64_t seed, int64_t since_ms,
                    int64_t now_ms, int64_t *due_ms);
 
 #endif

@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "processor/intake.h"
 #include "processor/letter.h"
+#include "processor/on_dead.h"
 #include "processor/record.h"
 #include "processor/runner_step.h"
 
@@ -37,7 +38,7 @@ static void record(struct runner *runner, struct attempt *attempt, int64_t now_m
 {
     struct err err = {0};
 
-    if (record_attempt(&runner->context, attempt, now_ms, &err) == 0) {
+    if ((attempt->is_on_dead ? on_dead_record : record_attempt)(&runner->context, attempt, now_ms, &err) == 0) {
         attempt->stage = ATTEMPT_RECORDED;
         runner->changed = true;
         return;
@@ -52,7 +53,7 @@ static void record(struct runner *runner, struct attempt *attempt, int64_t now_m
 static void fail(struct runner *runner, struct attempt *attempt, enum verdict verdict, const char *detail,
                  int64_t now_ms)
 {
-    attempt->outcome.verdict = verdict;
+    attempt->outcome = (struct outcome){.verdict = verdict, .says = BREAKER_SILENT};
     snprintf(attempt->outcome.detail, sizeof attempt->outcome.detail, "%.*s", OUTCOME_DETAIL_SIZE - 1, detail);
     record(runner, attempt, now_ms);
 }
@@ -179,6 +180,7 @@ static void sendmail_ended(struct runner *runner, struct attempt *attempt, int64
     struct outcome sent = outcome_of(attempt->end, attempt->end_number, NULL);
     bool done = sent.verdict == VERDICT_DONE || sent.verdict == VERDICT_SKIP;
 
+    attempt->outcome.says = sent.says;
     if (done) {
         attempt->replied = true;
         snprintf(attempt->outcome.detail, sizeof attempt->outcome.detail, "replied to %.*s", OUTCOME_DETAIL_SIZE - 16,
@@ -202,6 +204,8 @@ void runner_ended(struct runner *runner, const struct launcher_answer *answer, i
     attempt_take_end(attempt, answer->end, answer->number);
     if (attempt->stage == ATTEMPT_SEND)
         sendmail_ended(runner, attempt, now_ms);
+    else if (attempt->stage == ATTEMPT_ON_DEAD)
+        record(runner, attempt, now_ms);
     else
         handler_ended(runner, attempt, now_ms);
 }

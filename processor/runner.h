@@ -46,6 +46,11 @@ struct runner {
 __attribute__((warn_unused_result)) int runner_start(struct runner *runner, const struct config_handler *handler,
                                                      int64_t delivery, int64_t now_ms, struct err *err);
 
+/* Likewise, the handler's on-dead program for a delivery that died. */
+__attribute__((warn_unused_result)) int runner_start_on_dead(struct runner *runner,
+                                                             const struct config_handler *handler, int64_t delivery,
+                                                             int64_t now_ms, struct err *err);
+
 void runner_committed(struct runner *runner, int64_t now_ms);
 void runner_lost(struct runner *runner, int64_t now_ms);
 void runner_ended(struct runner *runner, const struct launcher_answer *answer, int64_t now_ms);
@@ -68,6 +73,8 @@ bool runner_is_busy(const struct runner *runner);
 bool runner_has_place(const struct runner *runner);
 /* How many attempts of a handler are under way. */
 unsigned runner_count(const struct runner *runner, const char *route, const char *handler);
+/* Whether its on-dead program runs: once at a time, and no attempt. */
+bool runner_has_on_dead(const struct runner *runner, const char *route, const char *handler);
 /* When runner_continue wants to be called by itself: INT64_MAX for never. */
 int64_t runner_next_ms(const struct runner *runner);
 

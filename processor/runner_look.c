@@ -43,17 +43,27 @@ bool runner_has_place(const struct runner *runner)
     return taken < max && runner->count < 2 * (size_t)max;
 }
 
-unsigned runner_count(const struct runner *runner, const char *route, const char *handler)
+static unsigned count(const struct runner *runner, const char *route, const char *handler, bool is_on_dead)
 {
-    unsigned count = 0;
+    unsigned found = 0;
 
     for (size_t i = 0; i < runner->count; i++) {
-        const struct delivery *delivery = &runner->attempts[i]->delivery;
+        const struct attempt *attempt = runner->attempts[i];
 
-        if (has_place(runner->attempts[i]))
-            count += strcmp(delivery->handler, handler) == 0 && strcmp(delivery->route, route) == 0;
+        found += has_place(attempt) && attempt->is_on_dead == is_on_dead &&
+                 strcmp(attempt->delivery.handler, handler) == 0 && strcmp(attempt->delivery.route, route) == 0;
     }
-    return count;
+    return found;
+}
+
+unsigned runner_count(const struct runner *runner, const char *route, const char *handler)
+{
+    return count(runner, route, handler, false);
+}
+
+bool runner_has_on_dead(const struct runner *runner, const char *route, const char *handler)
+{
+    return count(runner, route, handler, true) > 0;
 }
 
 int64_t runner_next_ms(const struct runner *runner)

@@ -5,6 +5,7 @@
 #include "common/fault.h"
 #include "processor/intake.h"
 #include "processor/letter.h"
+#include "processor/on_dead.h"
 #include "processor/record.h"
 #include "processor/runner_step.h"
 
@@ -22,6 +23,14 @@ static int make_room(struct runner *runner, struct err *err)
     runner->attempts = attempts;
     runner->capacity = capacity;
     return 0;
+}
+
+/* With room for it; its delivery is still to be loaded. */
+static struct attempt *new_attempt(struct runner *runner, const struct config_handler *handler, int64_t now_ms,
+                                   struct err *err)
+{
+    return make_room(runner, err) != 0 ? NULL
+                                       : attempt_new(handler, ++runner->last_number | INTAKE_NOT_MINE, now_ms, err);
 }
 
 static void keep_attempt(struct runner *runner, struct attempt *attempt)
@@ -44,11 +53,20 @@ static int settle(struct runner *runner, struct attempt *attempt, enum state sta
     return 0;
 }
 
-/* The attempt is written down first: what runs without being written down would run a second time after a crash. */
+/*
+ * The attempt is written down first: what runs without being written down would run a second time after a crash. 1:
+ * it was called off, and the attempt never was.
+ */
 static int start(struct runner *runner, struct attempt *attempt, int64_t now_ms, struct err *err)
 {
-    if (ledger_start(runner->context.index, &attempt->delivery, now_ms, err) != 0)
-        return -1;
+    struct index *index = runner->context.index;
+    /* A letter that waits is one delivery's alone. */
+    bool shares = attempt->coalesces && !attempt->keep_output;
+    int status = shares ? ledger_group_start(index, &attempt->delivery, now_ms, &attempt->group, err)
+                        : ledger_start(index, &attempt->delivery, now_ms, err);
+
+    if (status != 0)
+        return status;
     attempt->stage = ATTEMPT_STARTING;
     keep_attempt(runner, attempt);
     return 0;
@@ -58,6 +76,7 @@ static int start_handler(struct runner *runner, struct attempt *attempt, int64_t
 {
     bool needs_file = attempt->kind != HANDLER_RUN;
     struct err why;
+    int status;
 
     attempt->message = attempt_open_message(&runner->context, attempt, err);
     why = *err;
@@ -65,14 +84,16 @@ static int start_handler(struct runner *runner, struct attempt *attempt, int64_t
         return settle(runner, attempt, STATE_DEAD, why.text, now_ms, err);
     if (attempt->message >= 0 && needs_file)
         attempt->whole = outbox_scratch(runner->context.outbox, &why);
-    if (start(runner, attempt, now_ms, err) != 0)
-        return -1;
+    status = start(runner, attempt, now_ms, err);
+    if (status != 0)
+        return status;
     /* What is wrong with this delivery is its own attempt's failure: the others must not wait for it. */
     if (attempt->message < 0 || (needs_file && attempt->whole < 0))
         runner_fail_by(runner, attempt, &why, now_ms);
     return 0;
 }
 
+/* 0: the attempt is the runner's; 1: it was called off; -1: trouble. */
 static int start_attempt(struct runner *runner, struct attempt *attempt, int64_t now_ms, struct err *err)
 {
     const char *refusal = letter_refusal(&runner->context, attempt, now_ms, err);
@@ -91,29 +112,60 @@ static int start_attempt(struct runner *runner, struct attempt *attempt, int64_t
     return settle(runner, attempt, STATE_SKIPPED, detail, now_ms, err);
 }
 
+/* Lets an attempt go that was not started; what was called off has left its handler free for another. */
+static int let_go(struct runner *runner, struct attempt *attempt, int status)
+{
+    attempt_free(attempt);
+    runner->changed = runner->changed || status == 1;
+    return status == 1 ? 0 : -1;
+}
+
 int runner_start(struct runner *runner, const struct config_handler *handler, int64_t delivery, int64_t now_ms,
                  struct err *err)
 {
-    struct attempt *attempt;
+    struct attempt *attempt = new_attempt(runner, handler, now_ms, err);
+    int status;
 
-    if (make_room(runner, err) != 0)
-        return -1;
-    attempt = attempt_new(handler, ++runner->last_number | INTAKE_NOT_MINE, now_ms, err);
     if (attempt == NULL)
         return -1;
-    if (ledger_load(runner->context.index, delivery, &attempt->delivery, err) == 0) {
+    status = ledger_load(runner->context.index, delivery, &attempt->delivery, err);
+    if (status == 0) {
         ledger_key(&attempt->delivery, attempt->key);
         attempt->program = handler->number;
-        if (start_attempt(runner, attempt, now_ms, err) == 0)
-            return 0;
+        status = start_attempt(runner, attempt, now_ms, err);
     }
-    attempt_free(attempt);
-    return -1;
+    return status == 0 ? 0 : let_go(runner, attempt, status);
+}
+
+int runner_start_on_dead(struct runner *runner, const struct config_handler *handler, int64_t delivery,
+                         int64_t now_ms, struct err *err)
+{
+    struct attempt *attempt = new_attempt(runner, handler, now_ms, err);
+    int status;
+
+    if (attempt == NULL)
+        return -1;
+    status = on_dead_begin(&runner->context, attempt, delivery, now_ms, err);
+    if (status != 0)
+        return let_go(runner, attempt, status);
+    attempt->program = handler->number | LAUNCH_ON_DEAD;
+    attempt->stage = ATTEMPT_STARTING;
+    keep_attempt(runner, attempt);
+    return 0;
 }
 
 /* ---- what the turn's transaction has come to ---- */
 
-static void launch(struct runner *runner, struct attempt *attempt, int64_t now_ms)
+static void launch_on_dead(struct runner *runner, struct attempt *attempt, int64_t now_ms)
+{
+    struct err err = {0};
+
+    FAULT_POINT("on-dead-started");
+    if (on_dead_launch(&runner->context, attempt, &err) != 0)
+        runner_fail_by(runner, attempt, &err, now_ms);
+}
+
+static void launch_handler(struct runner *runner, struct attempt *attempt, int64_t now_ms)
 {
     struct err err = {0};
 
@@ -125,7 +177,21 @@ static void launch(struct runner *runner, struct attempt *attempt, int64_t now_m
     attempt->stage = ATTEMPT_HANDLER;
     if (attempt_launch_handler(&runner->context, attempt, &err) != 0)
         runner_fail_by(runner, attempt, &err, now_ms);
+}
+
+static void launch(struct runner *runner, struct attempt *attempt, int64_t now_ms)
+{
+    (attempt->is_on_dead ? launch_on_dead : launch_handler)(runner, attempt, now_ms);
     attempt_close_fd(&attempt->message);
+}
+
+static void follow_up(struct runner *runner, struct attempt *attempt, int64_t now_ms)
+{
+    if (attempt->is_on_dead)
+        on_dead_follow_up(attempt);
+    else
+        record_follow_up(&runner->context, attempt, now_ms);
+    runner_drop(runner, attempt);
 }
 
 void runner_committed(struct runner *runner, int64_t now_ms)
@@ -135,12 +201,10 @@ void runner_committed(struct runner *runner, int64_t now_ms)
         struct attempt *attempt = runner->attempts[i - 1];
 
         attempt->is_durable = true;
-        if (attempt->stage == ATTEMPT_STARTING) {
+        if (attempt->stage == ATTEMPT_STARTING)
             launch(runner, attempt, now_ms);
-        } else if (attempt->stage == ATTEMPT_RECORDED) {
-            record_follow_up(&runner->context, attempt, now_ms);
-            runner_drop(runner, attempt);
-        }
+        else if (attempt->stage == ATTEMPT_RECORDED)
+            follow_up(runner, attempt, now_ms);
     }
 }
 

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -36,12 +37,35 @@ static int take_descriptors(const int *fds)
     return 0;
 }
 
+/*
+ * As a login has them, whatever the service manager gave to us: no core dumps, which would go into a folder that is
+ * removed, and no descriptors beyond what select(2) can wait for. Soft limits alone, so that a program may ask for
+ * more. How nice we are, and how soon we are killed when memory runs out, is passed on as it is.
+ */
+static int set_limits(void)
+{
+    enum { FILES = 1024 };
+    struct rlimit core;
+    struct rlimit files;
+
+    if (getrlimit(RLIMIT_CORE, &core) != 0 || getrlimit(RLIMIT_NOFILE, &files) != 0)
+        return -1;
+    core.rlim_cur = 0;
+    if (files.rlim_max > FILES)
+        files.rlim_cur = FILES;
+    else
+        files.rlim_cur = files.rlim_max;
+    return setrlimit(RLIMIT_CORE, &core) != 0 ? -1 : setrlimit(RLIMIT_NOFILE, &files);
+}
+
 /* System calls only: this runs in memory that is the parent's, and the parent waits for the exec. */
 static int prepare(const struct spawn *spawn)
 {
     if (setsid() < 0 || take_descriptors(spawn->fds) != 0 || reset_signals() != 0)
         return -1;
     (void)umask(022);
+    if (set_limits() != 0)
+        return -1;
     strays_put_brand(spawn->brand); /* while we may still be root, which may set any limit */
     if (spawn->account != NULL && account_become(spawn->account) != 0)
         return -1;

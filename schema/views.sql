@@ -90,3 +90,34 @@ SELECT date(m.received_ms / 1000, 'unixepoch') AS day,
   FROM delivery d
   JOIN message m ON m.id = d.message_id
  GROUP BY day, d.route, d.handler;
+
+DROP VIEW IF EXISTS pauses;
+CREATE VIEW pauses AS
+SELECT route, handler, paused_by,
+       strftime('%Y-%m-%dT%H:%M:%fZ', paused_ms / 1000.0, 'unixepoch') AS since,
+       strftime('%Y-%m-%dT%H:%M:%fZ', until_ms / 1000.0, 'unixepoch') AS until,
+       failures, reason
+  FROM handler_state
+ WHERE paused_by IS NOT NULL;
+DROP VIEW IF EXISTS on_dead_runs;
+CREATE VIEW on_dead_runs AS
+SELECT strftime('%Y-%m-%dT%H:%M:%fZ', o.started_ms / 1000.0, 'unixepoch') AS time,
+       m.id AS message,
+       m.sender AS sender,
+       r.address AS recipient,
+       m.subject AS subject,
+       d.route AS route,
+       d.handler AS handler,
+       o.reason AS reason,
+       o.number AS run,
+       o.outcome AS outcome,
+       o.exit_code AS exit_code,
+       o.signal AS signal,
+       (o.ended_ms - o.started_ms) / 1000.0 AS seconds,
+       o.detail AS detail,
+       CAST(o.stdout AS TEXT) AS stdout,
+       CAST(o.stderr AS TEXT) AS stderr
+  FROM on_dead_run o
+  JOIN delivery d ON d.id = o.delivery_id
+  JOIN message m ON m.id = d.message_id
+  JOIN recipient r ON r.message_id = d.message_id AND r.position = d.recipient;

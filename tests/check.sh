@@ -12,7 +12,7 @@ for fd in "/proc/$$/fd"/*; do
     if [ "$fd" -gt 2 ] && [ "$fd" -ne 255 ]; then exec {fd}>&-; fi
 done
 
-steps=(tree layers sql format shell links install unit asan valgrind fuzz handlers smtp system fault)
+steps=(tree layers sql format shell links man install unit asan valgrind fuzz handlers smtp system fault)
 jobs=$(nproc)
 logs=$PWD/build/check/logs
 results=$PWD/build/check/results
@@ -91,6 +91,7 @@ step_layers() { build check && run_one layers tests/layers.sh build/check; }
 step_sql() { run_one sql tests/sql.sh; }
 step_install() { build check && run_one install tests/install.sh build/check; }
 step_links() { build check && run_one links tests/links.sh build/check; }
+step_man() { build check && run_one man tests/man.sh build/check; }
 
 step_format() {
     mapfile -t found < <(existing {common,receiver{,/*},processor{,/*},schema,tests/{unit,fuzz,bench}}/*.[ch])

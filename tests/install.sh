@@ -34,6 +34,11 @@ $(for handler in "$build"/handlers/*; do echo "755 usr/lib/mailmill/handlers/${h
 755 usr/sbin/mailmill-processor
 755 usr/sbin/mailmill-receiver
 644 usr/share/doc/mailmill/mailmill.conf.sample
+644 usr/share/man/man1/mailmill.1
+644 usr/share/man/man5/mailmill.conf.5
+644 usr/share/man/man7/mailmill-handler.7
+644 usr/share/man/man8/mailmill-processor.8
+644 usr/share/man/man8/mailmill-receiver.8
 EOT
 )"
 report "no installed file names the place where it was built" "$(grep -rlF "$PWD" "$place/etc" "$place/usr" |
@@ -61,6 +66,7 @@ EOT
 
 output=$(run_make install SYSCONFDIR=/opt/etc LOCALSTATEDIR=/opt/var)
 report "other folders are named in the files" \
-    "$(cd "$place" && grep -rnE '[ =](/etc|/var/(spool|lib))/mailmill' usr/lib/{systemd,tmpfiles.d} opt/etc/xinetd.d)"
+    "$(cd "$place" && grep -rnE '[ =](/etc|/var/(spool|lib))/mailmill' usr/lib/{systemd,tmpfiles.d} usr/share/man \
+        opt/etc/xinetd.d)"
 
 exit "$failed"

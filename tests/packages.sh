@@ -57,6 +57,7 @@ check program:python3      python3
 check program:php          php-cli
 check program:mutt         mutt
 check program:mlist        mblaze
+check program:mandoc       mandoc
 bench program:xinetd      xinetd
 bench program:python3     python3
 bench program:strace      strace

@@ -39,3 +39,16 @@ int alive_processor(const struct spool *spool, long *pid, struct err *err)
     (void)close(fd);
     return alive;
 }
+
+int alive_wake(struct command_call *call)
+{
+    struct err err = {0};
+    long pid;
+    int alive = alive_processor(&call->spool, &pid, &err);
+
+    if (alive == 0)
+        (void)fputs("The processor is not running: it will act on its next start.\n", call->out.out);
+    if (alive < 0 || spool_wake(&call->spool, &err) != 0)
+        return command_fail(call, &err);
+    return COMMAND_OK;
+}

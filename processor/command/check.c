@@ -4,11 +4,10 @@
 #include <stdio.h>
 
 #include "processor/command/commands.h"
+#include "processor/command/naming.h"
 #include "processor/command/options.h"
 #include "processor/command/table.h"
 #include "processor/text.h"
-
-static const char *const kinds[] = {[HANDLER_RUN] = "run", [HANDLER_FILTER] = "filter", [HANDLER_REPLY] = "reply"};
 
 enum { CHECK_COLUMNS = 6 };
 static const struct table_column columns[CHECK_COLUMNS] = {
@@ -24,8 +23,8 @@ static void add_handler(struct table *table, const struct config *config, const 
     text_duration(handler->timeout_ms, timeout);
     table_add(table, span_text(route->pattern), TERM_PLAIN);
     table_add(table, span_text(handler->name), TERM_PLAIN);
-    table_add(table, span_text(kinds[handler->kind]), TERM_PLAIN);
-    table_add(table, span_text(handler->user != NULL ? handler->user : config->user), TERM_PLAIN);
+    table_add(table, span_text(naming_kind(handler)), TERM_PLAIN);
+    table_add(table, span_text(naming_user(config, handler)), TERM_PLAIN);
     table_add(table, span_text(timeout), TERM_PLAIN);
     table_add(table, span_text(handler->program), TERM_PLAIN);
 }

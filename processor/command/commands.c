@@ -2,19 +2,34 @@
 
 #include <string.h>
 
+#include "processor/command/filter.h"
+
 const struct command commands[] = {
     {"check", "", "Finds every mistake in the configuration, and shows what it says", command_check},
     {"status", "[--json]", "Shows what waits, what runs, what failed, and whether the processor is alive",
      command_status},
-    {"list", "[--limit N] [--state STATE] [--route ROUTE] [--handler NAME] [--sender ADDRESS] [--json]",
-     "Lists messages, the newest last", command_list},
+    {"list", FILTER_SYNOPSIS " [--limit N] [--json]", "Lists messages, the newest last", command_list},
     {"show", "[--json] ID...", "Shows all about messages: envelope, headers, deliveries, attempts and their output",
      command_show},
-    {"reprocess", "[--handler NAME] ID...", "Runs a message's handlers again, done ones included", command_reprocess},
+    {"reprocess", "[--dry-run] [--handler NAME] ID... | [--dry-run] " FILTER_SYNOPSIS,
+     "Runs messages' handlers again, done ones included", command_reprocess},
+    {"cancel", "[--handler NAME] ID... | " FILTER_SYNOPSIS, "Calls off what waits, or waits to be tried again",
+     command_cancel},
     {"reindex", "", "Makes the index anew from the spool, as after damage, and keeps the old one beside it",
      command_reindex},
+    {"pause", "[--reason TEXT] HANDLER...|--all", "Stops starting a handler; its mail is accepted, and waits",
+     command_pause},
+    {"resume", "HANDLER...|--all", "Lets a handler go on that was paused, by whomever", command_resume},
     {"parse", "[--json] [--attachments DIR] <FILE",
      "Shows what a message on standard input is made of, decoded, and saves its attachments", command_parse},
+    {"explain", "[--json] ADDRESS", "Says which route an address takes and why, and which handlers would run as whom",
+     command_explain},
+    {"why", "[--since DURATION] [--limit N] [--json] [ADDRESS|IP]",
+     "Shows what was refused, of mail from or to an address, or from a client: why did it not arrive?", command_why},
+    {"inject", "--to ADDRESS [--from ADDRESS] <FILE",
+     "Puts the message on standard input into the spool, as the receiver would, and prints its ID", command_inject},
+    {"metrics", "", "Prints figures for Prometheus, as node_exporter's textfile collector reads them",
+     command_metrics},
     {"help", "[COMMAND]", "Shows the help of mailmill, or of one of its commands", command_help},
 };
 const size_t command_count = sizeof commands / sizeof commands[0];

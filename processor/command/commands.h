@@ -20,12 +20,19 @@ const struct command *command_find(const char *name);
 int command_run(struct command_call *call, const struct command *command);
 
 int command_check(struct command_call *call);
+int command_explain(struct command_call *call);
 int command_help(struct command_call *call);
+int command_inject(struct command_call *call);
 int command_list(struct command_call *call);
+int command_metrics(struct command_call *call);
 int command_parse(struct command_call *call);
 int command_reindex(struct command_call *call);
+int command_pause(struct command_call *call);
 int command_reprocess(struct command_call *call);
+int command_resume(struct command_call *call);
+int command_cancel(struct command_call *call);
 int command_show(struct command_call *call);
 int command_status(struct command_call *call);
+int command_why(struct command_call *call);
 
 #endif

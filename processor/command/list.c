@@ -1,8 +1,8 @@
 /* mailmill list: messages, the newest last. */
 #include <stdio.h>
-#include <string.h>
 
 #include "processor/command/commands.h"
+#include "processor/command/filter.h"
 #include "processor/command/json_column.h"
 #include "processor/command/lookup.h"
 #include "processor/command/options.h"
@@ -11,15 +11,10 @@
 
 enum { LIMIT_DEFAULT = 50, LIMIT_MAX = 1000000 };
 
-enum { LIST_LIMIT, LIST_STATE, LIST_ROUTE, LIST_HANDLER, LIST_SENDER, LIST_JSON, LIST_OPTIONS };
+enum { LIST_LIMIT = FILTER_OPTIONS, LIST_JSON, LIST_OPTIONS };
 static const struct option_row rows[LIST_OPTIONS] = {
+    FILTER_ROWS,
     [LIST_LIMIT] = {'n', "limit", "N", "show the newest N messages; 50 if not given"},
-    [LIST_STATE] = {'s', "state", "STATE",
-                    "those that have a delivery in this state: pending running retry done dead\n"
-                    "skipped cancelled; or that are themselves received or kept"},
-    [LIST_ROUTE] = {'r', "route", "ROUTE", "those that have a delivery by this route"},
-    [LIST_HANDLER] = {'H', "handler", "NAME", "those that have a delivery to this handler"},
-    [LIST_SENDER] = {0, "sender", "ADDRESS", "those from this address, from \"@\" and a domain, or from \"<>\""},
     [LIST_JSON] = {0, "json", NULL, "print a JSON array of objects, one a line"},
 };
 
@@ -31,49 +26,24 @@ static const struct table_column columns[LIST_COLUMNS] = {
 
 /* ---- options ---- */
 
-/* The null sender may be written as in SMTP, and so may any other. */
-static const char *read_sender(char *address)
-{
-    size_t size = strlen(address);
-
-    if (size >= 2 && address[0] == '<' && address[size - 1] == '>') {
-        address[size - 1] = '\0';
-        return address + 1;
-    }
-    return address;
-}
-
 static int read_options(struct command_call *call, struct lookup_filter *filter, bool *as_json)
 {
     struct options options = options_start(call, rows, LIST_OPTIONS);
     unsigned long long limit;
-    int option;
+    int option, status = COMMAND_GO_ON;
 
-    while ((option = options_next(&options)) >= 0) {
-        switch (option) {
-        case LIST_LIMIT:
-            if (span_number(span_text(options.argument), LIMIT_MAX, &limit) != 0 || limit == 0)
-                return options_refuse(call, "--limit is a number from 1 to %d", LIMIT_MAX);
-            filter->limit = (int64_t)limit;
-            break;
-        case LIST_STATE:
-            if (!lookup_is_state(options.argument))
-                return options_refuse(call, "there is no state %.100s", options.argument);
-            filter->state = options.argument;
-            break;
-        case LIST_ROUTE:
-            filter->route = options.argument;
-            break;
-        case LIST_HANDLER:
-            filter->handler = options.argument;
-            break;
-        case LIST_SENDER:
-            filter->sender = read_sender(options.argument);
-            break;
-        default:
+    while (status == COMMAND_GO_ON && (option = options_next(&options)) >= 0) {
+        if (option < FILTER_OPTIONS)
+            status = filter_take(call, filter, option, options.argument);
+        else if (option == LIST_JSON)
             *as_json = true;
-        }
+        else if (span_number(span_text(options.argument), LIMIT_MAX, &limit) != 0 || limit == 0)
+            status = options_refuse(call, "--limit is a number from 1 to %d", LIMIT_MAX);
+        else
+            filter->limit = (int64_t)limit;
     }
+    if (status != COMMAND_GO_ON)
+        return status;
     return option == OPTIONS_STOP ? options.status : options_no_operands(&options);
 }
 

@@ -13,19 +13,43 @@ static void bind_filter(struct query *query, const char *name, const char *value
         query_text(query, name, span_text(value));
 }
 
-int lookup_start(struct query *query, struct index *index, const struct lookup_filter *filter, struct err *err)
+/* What the statements have in common. */
+static int start_filtered(struct query *query, struct index *index, enum statement statement,
+                          const struct lookup_filter *filter, struct err *err)
 {
-    bool by_state = filter->state != NULL && state_from_word(filter->state) != STATE_COUNT;
-
-    if (query_start(query, index, by_state ? STATEMENT_COMMAND_MESSAGES_IN_STATE : STATEMENT_COMMAND_MESSAGES, err) !=
-        0)
+    if (query_start(query, index, statement, err) != 0)
         return -1;
-    bind_filter(query, ":prefix", filter->id != NULL ? filter->id : "");
     bind_filter(query, ":state", filter->state);
     bind_filter(query, ":route", filter->route);
     bind_filter(query, ":handler", filter->handler);
     bind_filter(query, ":sender", filter->sender);
+    if (filter->since_ms != 0)
+        query_number(query, ":since", filter->since_ms);
+    if (filter->until_ms != 0)
+        query_number(query, ":until", filter->until_ms);
     query_number(query, ":limit", filter->limit);
+    return 0;
+}
+
+int lookup_start(struct query *query, struct index *index, const struct lookup_filter *filter, struct err *err)
+{
+    bool by_state = filter->state != NULL && state_from_word(filter->state) != STATE_COUNT;
+
+    if (start_filtered(query, index, by_state ? STATEMENT_COMMAND_MESSAGES_IN_STATE : STATEMENT_COMMAND_MESSAGES,
+                       filter, err) != 0)
+        return -1;
+    bind_filter(query, ":prefix", filter->id != NULL ? filter->id : "");
+    return 0;
+}
+
+int lookup_choose(struct query *query, struct index *index, const struct lookup_filter *filter, const char *after,
+                  bool is_waiting, struct err *err)
+{
+    if (start_filtered(query, index, STATEMENT_COMMAND_CHOOSE, filter, err) != 0)
+        return -1;
+    query_text(query, ":after", span_text(after));
+    if (is_waiting)
+        query_number(query, ":waiting", 1);
     return 0;
 }
 
@@ -40,6 +64,14 @@ int lookup_deliveries(struct query *query, struct index *index, struct span id, 
 int lookup_attempts(struct query *query, struct index *index, int64_t delivery, struct err *err)
 {
     if (query_start(query, index, STATEMENT_COMMAND_ATTEMPTS, err) != 0)
+        return -1;
+    query_number(query, ":delivery_id", delivery);
+    return 0;
+}
+
+int lookup_on_dead_runs(struct query *query, struct index *index, int64_t delivery, struct err *err)
+{
+    if (query_start(query, index, STATEMENT_COMMAND_ON_DEAD_RUNS, err) != 0)
         return -1;
     query_number(query, ":delivery_id", delivery);
     return 0;

@@ -37,6 +37,7 @@ enum lookup_column {
     LOOKUP_HEADER_MESSAGE_ID,
     LOOKUP_HEADER_LIST_ID,
     LOOKUP_NO_REPLY,
+    LOOKUP_GONE_MS,
 };
 
 /* Columns of the statement command_deliveries. */
@@ -73,6 +74,8 @@ struct lookup_filter {
     const char *id; /* the beginning of one, as id_prefix gives it */
     const char *state, *route, *handler;
     const char *sender; /* an address, "" for the null sender, or "@" and a domain */
+    int64_t since_ms;   /* received then or later; 0: whenever */
+    int64_t until_ms;   /* received before; 0: whenever */
     int64_t limit;      /* the newest so many; 0 is none */
 };
 
@@ -80,12 +83,23 @@ struct lookup_filter {
 __attribute__((warn_unused_result)) int lookup_start(struct query *query, struct index *index,
                                                      const struct lookup_filter *filter, struct err *err);
 
+/*
+ * Starts the query for the IDs of the first messages behind `after` that the filter lets pass (but for its `id`), and
+ * that have deliveries: `limit` of them, oldest first. With `is_waiting`, of those that have not ended.
+ */
+__attribute__((warn_unused_result)) int lookup_choose(struct query *query, struct index *index,
+                                                      const struct lookup_filter *filter, const char *after,
+                                                      bool is_waiting, struct err *err);
+
 /* Start the queries for a message's deliveries, and for a delivery's attempts; `id` is to stay until the query ends.
  */
 __attribute__((warn_unused_result)) int lookup_deliveries(struct query *query, struct index *index, struct span id,
                                                           struct err *err);
 __attribute__((warn_unused_result)) int lookup_attempts(struct query *query, struct index *index, int64_t delivery,
                                                         struct err *err);
+/* The same for the runs of an on-dead program, with the same columns. */
+__attribute__((warn_unused_result)) int lookup_on_dead_runs(struct query *query, struct index *index,
+                                                            int64_t delivery, struct err *err);
 
 /* A word that messages or deliveries have as their state. */
 bool lookup_is_state(const char *word);

@@ -95,6 +95,8 @@ static int add_configured(struct overview *overview, const struct config *config
         if (added == NULL)
             return err_set(err, ERR_TEMPORARY, "no memory for the list of handlers");
         added->is_configured = true;
+        added->coalesce_ms = handler->coalesce_ms;
+        added->never_trips = handler->pause_after == 0;
     }
     return 0;
 }
@@ -128,7 +130,7 @@ static int take_counts(struct overview *overview, struct query *query, struct er
         return err_set(err, ERR_TEMPORARY, "no memory for the list of handlers");
     memcpy(found->counts, counts, sizeof counts);
     found->is_due = !query_column_is_null(query, COLUMN_DUE);
-    found->due_ms = query_column_number(query, COLUMN_DUE);
+    found->due_ms = query_column_number(query, COLUMN_DUE) + found->coalesce_ms;
     return 0;
 }
 
@@ -147,6 +149,37 @@ static int count_deliveries(struct overview *overview, struct index *index, stru
     return row;
 }
 
+/* Columns of the statement command_pauses. */
+enum pause_column { PAUSE_ROUTE, PAUSE_HANDLER, PAUSE_FAILURES, PAUSE_BY, PAUSE_SINCE, PAUSE_UNTIL, PAUSE_REASON };
+
+static void take_pause(struct overview *overview, struct query *query)
+{
+    struct overview_handler *found =
+        find_handler(overview, query_column_text(query, PAUSE_ROUTE), query_column_text(query, PAUSE_HANDLER));
+    struct span by = query_column_text(query, PAUSE_BY), reason = query_column_text(query, PAUSE_REASON);
+
+    if (found == NULL || (found->never_trips && span_equal(by, span_text("failures"))))
+        return;
+    snprintf(found->pause.by, sizeof found->pause.by, "%.*s", (int)by.size, by.data);
+    snprintf(found->pause.reason, sizeof found->pause.reason, "%.*s", (int)reason.size, reason.data);
+    found->pause.since_ms = query_column_number(query, PAUSE_SINCE);
+    found->pause.has_until = !query_column_is_null(query, PAUSE_UNTIL);
+    found->pause.until_ms = query_column_number(query, PAUSE_UNTIL);
+    found->pause.failures = query_column_number(query, PAUSE_FAILURES);
+}
+
+static int find_pauses(struct overview *overview, struct index *index, struct err *err)
+{
+    struct query query;
+    int row;
+
+    if (query_start(&query, index, STATEMENT_COMMAND_PAUSES, err) != 0)
+        return -1;
+    while ((row = query_next(&query, err)) == 1)
+        take_pause(overview, &query);
+    return row;
+}
+
 int overview_gather(struct overview *overview, struct command_call *call, struct err *err)
 {
     overview->has_spool = call->spool.is_open;
@@ -158,7 +191,9 @@ int overview_gather(struct overview *overview, struct command_call *call, struct
         return 0;
     if (count_messages(overview, &call->index, err) != 0 || find_oldest(overview, &call->index, err) != 0)
         return -1;
-    return count_deliveries(overview, &call->index, err);
+    if (count_deliveries(overview, &call->index, err) != 0)
+        return -1;
+    return find_pauses(overview, &call->index, err);
 }
 
 void overview_free(struct overview *overview)

@@ -18,13 +18,26 @@
 
 enum { OVERVIEW_FILES_MAX = 100000 }; /* counted in new/; beyond it, "more than" */
 
+/* Why nothing of a handler is started. */
+struct overview_pause {
+    char by[16]; /* "failures" or "operator"; "": it is not paused */
+    int64_t since_ms;
+    bool has_until; /* until_ms is when one run may show whether it works again */
+    int64_t until_ms;
+    int64_t failures; /* in a row */
+    char reason[ERR_TEXT_SIZE];
+};
+
 struct overview_handler {
     char route[ADDRESS_SIZE];
     char handler[CONFIG_NAME_MAX + 1];
     bool is_configured;          /* else its deliveries are held until it is again */
+    int64_t coalesce_ms;         /* it gathers what is due for so long */
+    bool never_trips;            /* by its pause-after: it is not paused for failures, whatever the index has */
     int64_t counts[STATE_COUNT]; /* of deliveries, by state */
-    bool is_due;                 /* something waits for its time, due_ms */
+    bool is_due;                 /* something waits for its time, due_ms, when it is to be started */
     int64_t due_ms;
+    struct overview_pause pause;
 };
 
 struct overview {

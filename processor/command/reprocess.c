@@ -1,16 +1,23 @@
-/* mailmill reprocess: queues a message's deliveries anew and wakes the processor. */
+/* mailmill reprocess: queues messages' deliveries anew and wakes the processor. */
 #include <stdio.h>
 #include <string.h>
 
-#include "processor/command/alive.h"
+#include "common/state.h"
+#include "processor/command/bulk.h"
 #include "processor/command/commands.h"
-#include "processor/command/lookup.h"
-#include "processor/command/options.h"
-#include "processor/ledger.h"
+#include "processor/command/table.h"
+#include "processor/text.h"
 
-enum { REPROCESS_HANDLER, REPROCESS_OPTIONS };
+enum { REPROCESS_DRY_RUN = FILTER_OPTIONS, REPROCESS_OPTIONS };
 static const struct option_row rows[REPROCESS_OPTIONS] = {
-    [REPROCESS_HANDLER] = {'H', "handler", "NAME", "run this handler alone; else all of the message's routes"},
+    FILTER_ROWS,
+    [REPROCESS_DRY_RUN] = {'n', "dry-run", NULL, "show what would be run again, and change nothing"},
+};
+
+enum { DRY_COLUMNS = 5 };
+static const struct table_column columns[DRY_COLUMNS] = {
+    {"ID", TABLE_FIXED},      {"RECEIVED (UTC)", TABLE_FIXED}, {"RECIPIENT", TABLE_FLEXIBLE},
+    {"HANDLER", TABLE_FIXED}, {"STATE", TABLE_FIXED},
 };
 
 /* A name that is nowhere in the configuration is a slip, and worth more than "no route has it". */
@@ -30,81 +37,83 @@ static int check_handler(struct command_call *call, const char *name)
     return COMMAND_NOTHING;
 }
 
-static int replay(struct command_call *call, const char *typed, const char *handler, struct err *err)
+/* Only deliveries have runs that could be repeated, and not while they are at it. */
+static int check_state(struct command_call *call, const char *word)
 {
-    char id[ID_SIZE];
-    struct spool_place place;
-    int found, queued = 0;
+    if (word == NULL)
+        return COMMAND_GO_ON;
+    if (state_from_word(word) == STATE_COUNT)
+        return options_refuse(call, "what is %s has no delivery to be run again", word);
+    if (state_from_word(word) == STATE_RUNNING)
+        return options_refuse(call, "what is running has to end before it can be run again");
+    return COMMAND_GO_ON;
+}
 
-    if (lookup_id(&call->index, typed, id, err) != 0)
+/* Within a transaction, so that what retention would remove stays from the question to the change. */
+static int replay(struct bulk *bulk, const char *id, int *count, struct err *err)
+{
+    struct command_call *call = bulk->call;
+    struct spool_place place;
+    int found = spool_find(&call->spool, id, &place, err);
+
+    if (found == 0 && ledger_refuse_gone(&call->index, id, err) != 0)
         return -1;
-    found = ledger_is_queued(&call->index, id, err);
-    if (found == 0)
-        return err_set(err, ERR_PERMANENT, "%s has not been processed for the first time yet", id);
-    if (found == 1)
-        found = spool_find(&call->spool, id, &place, err);
     if (found == 0)
         return err_set(err, ERR_PERMANENT, "%s: its file is no longer in the spool %s", id, call->spool.path);
-    if (found < 0 || ledger_replay(&call->index, &call->config, id, handler, call->now_ms, &queued, err) != 0)
-        return -1;
-    (void)fprintf(call->out.out, "%s: %d deliver%s queued\n", id, queued, queued == 1 ? "y" : "ies");
+    return found < 0 ? -1 : ledger_replay_within(&call->index, &bulk->change, id, count, err);
+}
+
+/* ---- a dry run ---- */
+
+static int show(void *context, const char *id, const struct address *recipient, const char *route,
+                const char *handler, const char *state, struct err *err)
+{
+    struct table *table = context;
+    char time[TEXT_MINUTE_SIZE];
+
+    (void)route;
+    (void)err;
+    if (state == NULL)
+        state = "-"; /* a handler that is new since */
+    text_minute(id_time_ms(id), time);
+    table_add(table, span_text(id), TERM_PLAIN);
+    table_add(table, span_text(time), TERM_PLAIN);
+    table_add(table, span_text(recipient->text), TERM_PLAIN);
+    table_add(table, span_text(handler), TERM_PLAIN);
+    table_add(table, span_text(state), term_state_colour(state));
     return 0;
 }
 
-/* What was queued is in the index by now: a processor that does not hear of it finds it when it next looks. */
-static int wake(struct command_call *call)
+/* Exits 0 also for what would be refused, which is said: nothing went wrong. */
+static int dry_run(struct bulk *bulk)
 {
+    struct table table = {.columns = columns, .column_count = DRY_COLUMNS};
     struct err err = {0};
-    long pid;
-    int alive = alive_processor(&call->spool, &pid, &err);
+    int status, printed = 0;
 
-    if (alive == 0)
-        (void)fputs("The processor is not running: it will act on its next start.\n", call->out.out);
-    if (alive < 0 || spool_wake(&call->spool, &err) != 0)
-        return command_fail(call, &err);
-    return COMMAND_OK;
-}
-
-static int replay_all(struct command_call *call, const struct options *options, const char *handler)
-{
-    int status = COMMAND_OK, woken;
-    bool has_queued = false;
-
-    for (int i = 0; i < options->operand_count; i++) {
-        struct err err = {0};
-
-        if (replay(call, options->operands[i], handler, &err) == 0)
-            has_queued = true;
-        else
-            status = command_fail(call, &err);
-    }
-    woken = has_queued ? wake(call) : COMMAND_OK;
-    return status == COMMAND_OK ? woken : status;
+    bulk->change.visit = show;
+    bulk->change.context = &table;
+    status = bulk_run(bulk);
+    if (table.count > 0)
+        printed = table_print(&table, &bulk->call->out, &err);
+    if (status == COMMAND_OK || table.count > 0)
+        (void)fprintf(bulk->call->out.out, "%zu deliver%s would be run again\n", table.count / DRY_COLUMNS,
+                      table.count == DRY_COLUMNS ? "y" : "ies");
+    if (status == COMMAND_NOTHING && table.count > 0)
+        status = COMMAND_OK;
+    table_free(&table);
+    return printed != 0 ? command_fail(bulk->call, &err) : status;
 }
 
 int command_reprocess(struct command_call *call)
 {
-    struct options options = options_start(call, rows, REPROCESS_OPTIONS);
-    const char *handler = NULL;
-    bool is_missing;
-    int option, status;
+    struct bulk bulk = {.call = call, .step = replay, .word = "queued"};
+    int status = bulk_read(&bulk, rows, REPROCESS_OPTIONS);
 
-    while ((option = options_next(&options)) >= 0)
-        handler = options.argument;
-    if (option == OPTIONS_STOP)
-        return options.status;
-    if (options.operand_count == 0)
-        return options_refuse(call, "the ID of a message is missing");
-    if ((status = command_open_config(call)) != COMMAND_GO_ON ||
-        (handler != NULL && (status = check_handler(call, handler)) != COMMAND_GO_ON) ||
-        (status = command_open_index(call, INDEX_PROCESSOR, &is_missing)) != COMMAND_GO_ON)
+    if (status != COMMAND_GO_ON || (status = check_state(call, bulk.filter.state)) != COMMAND_GO_ON ||
+        (status = command_open_config(call)) != COMMAND_GO_ON ||
+        (bulk.filter.handler != NULL && (status = check_handler(call, bulk.filter.handler)) != COMMAND_GO_ON) ||
+        (status = bulk_open(&bulk)) != COMMAND_GO_ON)
         return status;
-    if (is_missing) {
-        command_say(call, "there is no message yet: the index %s is made when the first one comes",
-                    call->config.index);
-        return COMMAND_NOTHING;
-    }
-    if ((status = command_open_spool(call, NULL)) != COMMAND_GO_ON)
-        return status;
-    return replay_all(call, &options, handler);
+    return bulk.change.dry_run ? dry_run(&bulk) : bulk_run(&bulk);
 }

@@ -24,29 +24,37 @@ static void write_headers(struct json *json, struct query *message)
     json_close(json);
 }
 
-static int write_attempts(struct json *json, struct index *index, int64_t delivery, struct err *err)
+/* The rest of a query's rows, all of which have the columns of attempts. */
+static int write_runs(struct json *json, const char *name, struct query *attempt, struct err *err)
 {
-    struct query attempt;
     int row;
 
-    if (lookup_attempts(&attempt, index, delivery, err) != 0)
-        return -1;
-    json_open(json, "attempts", '[');
-    while ((row = query_next(&attempt, err)) == 1) {
+    json_open(json, name, '[');
+    while ((row = query_next(attempt, err)) == 1) {
         json_open(json, NULL, '{');
-        json_column_number(json, "number", &attempt, ATTEMPT_NUMBER);
-        json_column_time(json, "started", &attempt, ATTEMPT_STARTED_MS);
-        json_column_time(json, "ended", &attempt, ATTEMPT_ENDED_MS);
-        json_column_text(json, "outcome", &attempt, ATTEMPT_OUTCOME);
-        json_column_number(json, "exit_code", &attempt, ATTEMPT_EXIT_CODE);
-        json_column_number(json, "signal", &attempt, ATTEMPT_SIGNAL);
-        json_column_text(json, "detail", &attempt, ATTEMPT_DETAIL);
-        json_column_text(json, "stdout", &attempt, ATTEMPT_STDOUT);
-        json_column_text(json, "stderr", &attempt, ATTEMPT_STDERR);
+        json_column_number(json, "number", attempt, ATTEMPT_NUMBER);
+        json_column_time(json, "started", attempt, ATTEMPT_STARTED_MS);
+        json_column_time(json, "ended", attempt, ATTEMPT_ENDED_MS);
+        json_column_text(json, "outcome", attempt, ATTEMPT_OUTCOME);
+        json_column_number(json, "exit_code", attempt, ATTEMPT_EXIT_CODE);
+        json_column_number(json, "signal", attempt, ATTEMPT_SIGNAL);
+        json_column_text(json, "detail", attempt, ATTEMPT_DETAIL);
+        json_column_text(json, "stdout", attempt, ATTEMPT_STDOUT);
+        json_column_text(json, "stderr", attempt, ATTEMPT_STDERR);
         json_close(json);
     }
     json_close(json);
     return row;
+}
+
+static int write_attempts(struct json *json, struct index *index, int64_t delivery, struct err *err)
+{
+    struct query query;
+
+    if (lookup_attempts(&query, index, delivery, err) != 0 || write_runs(json, "attempts", &query, err) != 0 ||
+        lookup_on_dead_runs(&query, index, delivery, err) != 0)
+        return -1;
+    return write_runs(json, "on_dead_runs", &query, err);
 }
 
 static int write_delivery(struct json *json, struct query *delivery, struct err *err)
@@ -100,6 +108,7 @@ int show_json(struct json *json, struct query *message, const char *file, struct
         json_text(json, "file", span_text(file));
     else
         json_null(json, "file");
+    json_column_time(json, "file_removed", message, LOOKUP_GONE_MS);
     write_client(json, message);
     write_headers(json, message);
     if (status == 0)

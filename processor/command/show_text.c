@@ -53,6 +53,14 @@ static void print_client(FILE *out, struct query *message)
     (void)fputc('\n', out);
 }
 
+static void print_file(const struct command_call *call, struct query *message, const char *file)
+{
+    if (file[0] == '\0' && !query_column_is_null(message, LOOKUP_GONE_MS))
+        print_time(call, "file removed", query_column_number(message, LOOKUP_GONE_MS));
+    else
+        print_field(call->out.out, "file", span_text(file[0] != '\0' ? file : "no longer in the spool"));
+}
+
 static int print_envelope(const struct command_call *call, struct query *message, const char *file, struct err *err)
 {
     FILE *out = call->out.out;
@@ -67,7 +75,7 @@ static int print_envelope(const struct command_call *call, struct query *message
     print_client(out, message);
     text_size((uint64_t)query_column_number(message, LOOKUP_SIZE_BYTES), size);
     print_field(out, "size", span_text(size));
-    print_field(out, "file", span_text(file[0] != '\0' ? file : "no longer in the spool"));
+    print_file(call, message, file);
     return 0;
 }
 
@@ -134,14 +142,15 @@ static void print_output(FILE *out, const char *name, struct span output)
     text_write_lines(out, output, "      | ");
 }
 
-static void print_attempt(const struct command_call *call, struct query *attempt)
+/* One of a handler, or, `what` being something else, of what has the same columns. */
+static void print_attempt(const struct command_call *call, const char *what, struct query *attempt)
 {
     FILE *out = call->out.out;
     char time[TEXT_TIME_SIZE], outcome[LOOKUP_WORD_SIZE];
 
     text_time(query_column_number(attempt, ATTEMPT_STARTED_MS), time);
     lookup_word(attempt, ATTEMPT_OUTCOME, outcome);
-    (void)fprintf(out, "  attempt %lld, %s UTC: ", (long long)query_column_number(attempt, ATTEMPT_NUMBER), time);
+    (void)fprintf(out, "  %s %lld, %s UTC: ", what, (long long)query_column_number(attempt, ATTEMPT_NUMBER), time);
     term_write(&call->out, term_state_colour(outcome), outcome);
     print_duration(out, attempt, call->now_ms);
     print_reason(out, attempt);
@@ -158,7 +167,11 @@ static int print_attempts(const struct command_call *call, int64_t delivery, str
     if (lookup_attempts(&attempt, message->index, delivery, err) != 0)
         return -1;
     while ((row = query_next(&attempt, err)) == 1)
-        print_attempt(call, &attempt);
+        print_attempt(call, "attempt", &attempt);
+    if (row < 0 || lookup_on_dead_runs(&attempt, message->index, delivery, err) != 0)
+        return -1;
+    while ((row = query_next(&attempt, err)) == 1)
+        print_attempt(call, "on-dead run", &attempt);
     return row;
 }
 

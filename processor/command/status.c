@@ -39,6 +39,12 @@ static const struct table_column failure_columns[FAILURE_COLUMNS] = {
     {"HANDLER", TABLE_FIXED},      {"STATE", TABLE_FIXED}, {"REASON", TABLE_FLEXIBLE},
 };
 
+enum { PAUSE_COLUMNS = 6 };
+static const struct table_column pause_columns[PAUSE_COLUMNS] = {
+    {"ROUTE", TABLE_FLEXIBLE},    {"HANDLER", TABLE_FIXED},  {"PAUSED BY", TABLE_FIXED},
+    {"SINCE (UTC)", TABLE_FIXED}, {"NEXT TRY", TABLE_FIXED}, {"REASON", TABLE_FLEXIBLE},
+};
+
 static int start_failures(struct query *query, struct index *index, struct err *err)
 {
     if (query_start(query, index, STATEMENT_COMMAND_LAST_FAILURES, err) != 0)
@@ -108,10 +114,13 @@ static void add_handler(struct table *table, const struct overview_handler *hand
     text_duration(handler->due_ms - now_ms, wait);
     if (!handler->is_configured)
         snprintf(due, sizeof due, "held: no longer configured");
+    else if (handler->pause.by[0] != '\0')
+        snprintf(due, sizeof due, "paused");
     else if (handler->is_due)
         snprintf(due, sizeof due, "%s%s", handler->due_ms > now_ms ? "in " : "now",
                  handler->due_ms > now_ms ? wait : "");
-    table_add(table, span_text(due), handler->is_configured ? TERM_PLAIN : TERM_YELLOW);
+    table_add(table, span_text(due),
+              handler->is_configured && handler->pause.by[0] == '\0' ? TERM_PLAIN : TERM_YELLOW);
 }
 
 static int print_handlers(const struct command_call *call, const struct overview *overview, struct err *err)
@@ -125,6 +134,40 @@ static int print_handlers(const struct command_call *call, const struct overview
         add_handler(&table, &overview->handlers[i], call->now_ms);
     (void)fputc('\n', call->out.out);
     status = table_print(&table, &call->out, err);
+    table_free(&table);
+    return status;
+}
+
+static void add_pause(struct table *table, const struct overview_handler *handler, int64_t now_ms)
+{
+    const struct overview_pause *pause = &handler->pause;
+    char since[TEXT_MINUTE_SIZE], wait[TEXT_DURATION_SIZE], next[TEXT_DURATION_SIZE + 8] = "when resumed";
+
+    text_minute(pause->since_ms, since);
+    text_duration(pause->until_ms - now_ms, wait);
+    if (pause->has_until)
+        snprintf(next, sizeof next, "%s%s", pause->until_ms > now_ms ? "in " : "now",
+                 pause->until_ms > now_ms ? wait : "");
+    table_add(table, span_text(handler->route), TERM_PLAIN);
+    table_add(table, span_text(handler->handler), TERM_PLAIN);
+    table_add(table, span_text(pause->by), TERM_YELLOW);
+    table_add(table, span_text(since), TERM_PLAIN);
+    table_add(table, span_text(next), TERM_PLAIN);
+    table_add(table, span_text(pause->reason), TERM_PLAIN);
+}
+
+static int print_pauses(const struct command_call *call, const struct overview *overview, struct err *err)
+{
+    struct table table = {.columns = pause_columns, .column_count = PAUSE_COLUMNS};
+    int status = 0;
+
+    for (size_t i = 0; i < overview->handler_count; i++)
+        if (overview->handlers[i].pause.by[0] != '\0')
+            add_pause(&table, &overview->handlers[i], call->now_ms);
+    if (table.count > 0 || table.failed) {
+        (void)fputs("\npaused\n", call->out.out);
+        status = table_print(&table, &call->out, err);
+    }
     table_free(&table);
     return status;
 }
@@ -165,7 +208,7 @@ static int print_text(struct command_call *call, const struct overview *overview
 {
     print_spool(call, overview);
     print_counts(call, overview);
-    if (print_handlers(call, overview, err) != 0)
+    if (print_handlers(call, overview, err) != 0 || print_pauses(call, overview, err) != 0)
         return -1;
     return overview->has_index ? print_failures(call, err) : 0;
 }
@@ -219,6 +262,24 @@ static void write_oldest(struct json *json, const struct overview *overview)
     json_close(json);
 }
 
+static void write_pause(struct json *json, const struct overview_pause *pause)
+{
+    if (pause->by[0] == '\0') {
+        json_null(json, "paused");
+        return;
+    }
+    json_open(json, "paused", '{');
+    json_text(json, "by", span_text(pause->by));
+    json_time(json, "since", pause->since_ms);
+    if (pause->has_until)
+        json_time(json, "until", pause->until_ms);
+    else
+        json_null(json, "until");
+    json_number(json, "failures", pause->failures);
+    json_text(json, "reason", span_text(pause->reason));
+    json_close(json);
+}
+
 static void write_handlers(struct json *json, const struct overview *overview)
 {
     json_open(json, "handlers", '[');
@@ -234,6 +295,7 @@ static void write_handlers(struct json *json, const struct overview *overview)
             json_time(json, "next_due", handler->due_ms);
         else
             json_null(json, "next_due");
+        write_pause(json, &handler->pause);
         json_close(json);
     }
     json_close(json);

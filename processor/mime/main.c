@@ -13,6 +13,7 @@
 #include "processor/mime/apart.h"
 #include "processor/mime/charset.h"
 #include "processor/mime/compose.h"
+#include "processor/mime/digest.h"
 #include "processor/mime/headers.h"
 #include "processor/mime/worker.h"
 
@@ -37,13 +38,17 @@ static void parse(void *context, struct buf *answer)
 {
     const struct request *request = context;
     static struct message_headers headers;
+    bool wants_digest = frame_number(request->fields) != 0;
+    char digest[MESSAGE_DIGEST_SIZE] = "";
     struct err err = {0};
 
-    if (headers_parse(request->fds[0], &headers, &err) != 0) {
+    if (headers_parse(request->fds[0], &headers, &err) != 0 ||
+        (wants_digest && digest_make(request->fds[0], digest, &err) != 0)) {
         put_failure(answer, &err);
         return;
     }
     frame_start(answer, MESSAGE_FRAME_HEADERS);
+    frame_put_text(answer, span_text(digest));
     message_put_headers(answer, &headers);
 }
 

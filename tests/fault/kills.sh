@@ -18,9 +18,13 @@ declare -A processor_points=(
     [filing-moved]=2 [index-before-commit]=9 [index-committed]=9
 )
 
-# Those of rejections are tried in rejections.sh.
+# Points of what happens only long after, or only to what is dead: killed at in life.sh. Those of rejections are tried in
+# rejections.sh.
+life_points=' retention-removed retention-forgotten on-dead-started on-dead-before-record on-dead-recorded '
+
 for point in $(points FAULT_POINT); do
-    [[ -n "${writer[$point]-}${processor_points[$point]-}" || $point == rejection* ]] || fail "there is a test for the fault point $point"
+    [[ -n "${writer[$point]-}${processor_points[$point]-}" || $life_points == *" $point "* || $point == rejection* ]] ||
+        fail "there is a test for the fault point $point"
 done
 for point in "${!writer[@]}" "${!processor_points[@]}"; do
     points FAULT_POINT | grep -qx -- "$point" || fail "the fault point $point is in the sources"

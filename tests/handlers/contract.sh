@@ -101,7 +101,7 @@ route "*@example.net"    { handler "all"   { run = {"$bin/look"} concurrency = "
 route "descriptors@example.com" { handler "x" { run = {"/bin/ls", "-l", "/proc/self/fd"} } }
 route "litter@example.com" { handler "x" { run = {"$bin/litter"} } }
 route "says@example.com" { handler "x" { run = {"$bin/says"} } }
-route "code@example.com" { handler "x" { run = {"$bin/code"} concurrency = "40" } }
+route "code@example.com" { handler "x" { run = {"$bin/code"} concurrency = "40" pause-after = "0" } }
 route "mine@example.com" {
     handler "x" { run = {"$bin/code"} concurrency = "10" exit-codes = {"0=retry", "1=dead", "3=skip", "75=done", "100=retry"} }
 }
@@ -170,8 +170,8 @@ value() { sed -n "s/^$1=//p" "$at/environment"; }
 
 documented='SENDER RECIPIENT ORIGINAL_RECIPIENT LOCAL EXTENSION EXT DOMAIN HOST CLIENT_ADDRESS CLIENT_HELO CLIENT_PROTOCOL
 USER LOGNAME HOME SHELL PATH LANG TZ HEADER_SUBJECT HEADER_FROM HEADER_TO HEADER_DATE HEADER_REPLY_TO HEADER_MESSAGE_ID
-HEADER_LIST_ID MAILMILL_ID MAILMILL_DELIVERY MAILMILL_ROUTE MAILMILL_HANDLER MAILMILL_ATTEMPT MAILMILL_REPLAY MAILMILL_TLS
-MAILMILL_AUTO_REPLY_OK MAILMILL_RUN'
+HEADER_LIST_ID MAILMILL_ID MAILMILL_DELIVERY MAILMILL_ROUTE MAILMILL_HANDLER MAILMILL_ATTEMPT MAILMILL_REPLAY
+MAILMILL_COALESCED MAILMILL_TLS MAILMILL_AUTO_REPLY_OK MAILMILL_RUN'
 equal "the environment holds the documented names and no other" "$(cut -d= -f1 "$at/environment" | sort)" \
     "$(tr -s ' ' '\n' <<<"$documented" | sort)"
 equal "SENDER" "$(value SENDER)" asker@example.org
@@ -205,6 +205,7 @@ equal "MAILMILL_ROUTE" "$(value MAILMILL_ROUTE)" look@example.com
 equal "MAILMILL_HANDLER" "$(value MAILMILL_HANDLER)" first
 equal "MAILMILL_ATTEMPT" "$(value MAILMILL_ATTEMPT)" 1
 equal "MAILMILL_REPLAY" "$(value MAILMILL_REPLAY)" 0
+equal "MAILMILL_COALESCED: it is alone" "$(value MAILMILL_COALESCED)" 1
 equal "MAILMILL_TLS" "$(value MAILMILL_TLS)" ''
 equal "MAILMILL_AUTO_REPLY_OK: not for a list" "$(value MAILMILL_AUTO_REPLY_OK)" 0
 

@@ -1,48 +1,8 @@
 #!/usr/bin/env bash
 # The operator's command against real messages: what each subcommand prints, its JSON, its mistakes, its exit codes.
 set -u
-# shellcheck source=../lib.sh
-. "$(dirname "$0")/../lib.sh"
-
-# exits NAME CODE PATTERN COMMAND...: the exit code, and what is printed on either output.
-exits() {
-    local name=$1 code=$2 pattern=$3 output status
-    shift 3
-    output=$("$@" 2>&1)
-    status=$?
-    if [ "$status" -ne "$code" ]; then
-        fail "$name" "exit code $status, wanted $code"$'\n'"$output"
-    else
-        matches "$name" "$output" "$pattern"
-    fi
-}
-
-# json EXPRESSION COMMAND...: Python's view of `data`, which the command printed.
-json() {
-    local expression=$1
-    shift
-    "$@" 2>/dev/null |
-        python3 -c 'import json, sys; data = json.load(sys.stdin); print(eval(sys.argv[1]))' "$expression"
-}
-
-# on_terminal COLUMNS COMMAND...: its output on a terminal of that width.
-on_terminal() {
-    python3 -c '
-import fcntl, os, pty, struct, sys, termios
-pid, fd = pty.fork()
-if pid == 0:
-    fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", 24, int(sys.argv[1]), 0, 0))
-    os.execvp(sys.argv[2], sys.argv[2:])
-while True:
-    try:
-        piece = os.read(fd, 65536)
-    except OSError:
-        break
-    if not piece:
-        break
-    sys.stdout.buffer.write(piece.replace(b"\r\n", b"\n"))
-os.waitpid(pid, 0)' "$@"
-}
+# shellcheck source=../command.sh
+. "$(dirname "$0")/../command.sh"
 
 first() { sql 'SELECT id FROM message ORDER BY id LIMIT 1'; }
 escape=$'\033'
@@ -50,12 +10,12 @@ escape=$'\033'
 # ---- before there is anything --------------------------------------------------------------------
 
 exits "--version" 0 '^mailmill [0-9.]+$' "$programs/mailmill" --version
-exits "--help lists the commands" 0 'check .*status .*list .*show .*reprocess ' "$programs/mailmill" --help
+exits "--help lists the commands" 0 'check .*status .*list .*show .*reprocess .*cancel ' "$programs/mailmill" --help
 exits "--help lists the exit codes" 0 'Exit codes:.* 64 .* 75 .* 78 ' "$programs/mailmill" --help
-for command in check status list show reprocess reindex help; do
-    exits "$command --help" 0 "usage: mailmill .*$command.*--config FILE.*--help" "$programs/mailmill" $command --help
-    equal "help $command says the same" "$("$programs/mailmill" help $command)" \
-        "$("$programs/mailmill" $command --help)"
+for command in $("$programs/mailmill" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p'); do
+    exits "$command --help" 0 "usage: mailmill .*$command.*--config FILE.*--help" "$programs/mailmill" "$command" --help
+    equal "help $command says the same" "$("$programs/mailmill" help "$command")" \
+        "$("$programs/mailmill" "$command" --help)"
 done
 exits "no command" 64 'a command is missing; see mailmill --help' "$programs/mailmill"
 exits "an unknown command" 64 'there is no command frobnicate' "$programs/mailmill" frobnicate
@@ -107,6 +67,7 @@ exits "list on a new machine" 1 'no message yet' mailmill list
 exits "list --json on a new machine" 1 '^\[\]$' mailmill list --json
 exits "show on a new machine" 1 'no message yet' mailmill show 1
 exits "reprocess on a new machine" 1 'no message yet' mailmill reprocess 1
+exits "pause on a new machine" 1 'nothing to pause yet' mailmill pause wait
 succeeds "none of them made an index" test ! -e "$instance/lib/index.db"
 
 # ---- received, and no processor ------------------------------------------------------------------

@@ -66,7 +66,7 @@ matches "python: the attachment is listed" "$(sql "SELECT stdout FROM history WH
     'numbers\.csv text/csv 5'
 
 block queries sql >"$instance/queries.sql"
-equal "there are seven queries" "$(grep -c '^SELECT' "$instance/queries.sql")" 7
+equal "there are nine queries" "$(grep -c '^SELECT' "$instance/queries.sql")" 9
 # shellcheck disable=SC2317 # called by its name
 run_queries() { sqlite3 -readonly -bail "$instance/lib/index.db" <"$instance/queries.sql"; }
 succeeds "the queries run" run_queries

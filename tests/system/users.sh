@@ -34,6 +34,8 @@ echo "gid $(id -g) $(id -rg)"
 echo "groups $(id -G)"
 echo "home $HOME $USER $LOGNAME"
 echo "folder $(stat -c '%u:%g %a' .)"
+echo "limits $(ulimit -Sc) $(ulimit -Sn) $(umask) $(nice)"
+awk '/^Sig(Blk|Ign)/ { printf "%s ", $2 } END { print "" }' /proc/self/status
 awk '/^Cap(Prm|Eff)/ { print $1, $2 }' /proc/self/status
 SH
 program sendmail <<'SH'
@@ -51,7 +53,12 @@ sed -i 's/^user .*/user = "nobody"/' "$instance/mailmill.conf"
 chown -R nobody: "$instance"/{spool,lib}
 chmod 711 "$instance" "$instance/work"
 chmod 666 "$instance/log"
+# As a service manager may start it: with limits and signals of its own, which are not for handlers.
+ulimit -Sn 4096
+ulimit -Sc "$(ulimit -Hc)"
+trap '' PIPE USR1
 start_or_finish
+trap - PIPE USR1
 
 # ids PID: real, effective, saved and file-system user, and whether there are capabilities.
 ids() { awk '/^Uid/ { printf "%s %s %s %s ", $2, $3, $4, $5 } /^CapEff/ { print ($2 ~ /^0*$/ ? "none" : "some") }' "/proc/$1/status"; }
@@ -68,7 +75,7 @@ identity() {
     uid=$(id -u "$1")
     gid=$(id -g "$1")
     printf '%s\n' "uid $uid $uid" "gid $gid $gid" "groups $(id -G "$1")" "home $(getent passwd "$1" | cut -d: -f6) $1 $1" \
-        "folder $uid:$gid 700"
+        "folder $uid:$gid 700" "limits 0 1024 0022 0" '0000000000000000 0000000000000000 '
 }
 no_capabilities=$'CapPrm: 0000000000000000\nCapEff: 0000000000000000'
 submit asker@example.org own@example.com other@example.com root@example.com reply@example.com <<<"Subject: who?"
@@ -76,7 +83,7 @@ for name in own other root reply; do ended $name@example.com; done
 equal "a handler without user runs as the processor's" "$(attempts own@example.com stdout)" \
     "$(identity nobody)"$'\n'"$no_capabilities"
 equal "one with a user as that" "$(attempts other@example.com stdout)" "$(identity www-data)"$'\n'"$no_capabilities"
-equal "if need be as root" "$(attempts root@example.com stdout | head -n 5)" "$(identity root)"
+equal "if need be as root" "$(attempts root@example.com stdout | head -n 7)" "$(identity root)"
 equal "sendmail as the processor's" "$(tail -n 1 <<<"$(attempts reply@example.com stdout)")" nobody
 equal "no folder is left but spare ones" "$(find "$instance/work" -mindepth 1 -not -name '.mailmill-spare-*' | wc -l)" 0
 pids="$processor $(launcher_pid)"
@@ -99,9 +106,12 @@ chmod 777 "$instance/work"
 output=$(as_nobody timeout 20 "$programs/mailmill-processor" -c "$instance/mailmill.conf.own" 2>&1)
 equal "an ordinary user can't promise another one's rights" "$?" 78
 matches "which is said with the line" "$output" 'mailmill\.conf\.own:6: .*www-data'
+output=$(as_nobody timeout 20 "$programs/mailmill" -c "$instance/mailmill.conf.own" check 2>&1)
+equal "nor does check let them" "$?" 78
+matches "with the same words" "$output" 'mailmill\.conf\.own:6: user: only root can run a program as www-data, and this is nobody'
 instance_close
 
-for script in handlers/contract handlers/misbehaving handlers/replies system/processor system/trouble; do
+for script in handlers/contract handlers/order handlers/misbehaving handlers/replies system/processor system/trouble; do
     succeeds "as an ordinary user: $script.sh" as_nobody timeout 200 "$place/tree/tests/$script.sh"
 done
 

@@ -32,6 +32,7 @@
 #include "common/index.h"
 #include "common/log.h"
 #include "common/spool.h"
+#include "schema/schema.h"
 #include "tests/unit/support.h"
 
 struct bed {
@@ -175,6 +176,32 @@ static inline const char *bed_text(const struct bed *bed, const char *sql)
     sqlite3_finalize(statement);
     (void)sqlite3_close(db);
     return text;
+}
+
+/* A statement's plan names the index `wanted` and not the one `unwanted`, if that is not NULL; it reads no table from
+ * its beginning to its end, and sorts nothing. */
+static inline void bed_assert_plan(const struct bed *bed, enum statement statement, const char *wanted,
+                                   const char *unwanted)
+{
+    char sql[4096], plan[4096] = "", *rest;
+    sqlite3_stmt *prepared = NULL;
+    sqlite3 *db = NULL;
+
+    snprintf(sql, sizeof sql, "EXPLAIN QUERY PLAN %s", schema_statements[statement]);
+    assert_int_equal(sqlite3_open_v2(bed->index_path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+    if (sqlite3_prepare_v2(db, sql, -1, &prepared, NULL) != SQLITE_OK)
+        fail_msg("%s: %s", sql, sqlite3_errmsg(db));
+    while (sqlite3_step(prepared) == SQLITE_ROW)
+        snprintf(plan + strlen(plan), sizeof plan - strlen(plan), "%s\n",
+                 (const char *)sqlite3_column_text(prepared, 3));
+    sqlite3_finalize(prepared);
+    (void)sqlite3_close(db);
+    if (strstr(plan, wanted) == NULL || strstr(plan, "TEMP B-TREE") != NULL ||
+        (unwanted != NULL && strstr(plan, unwanted) != NULL))
+        fail_msg("%s\n%s", sql, plan);
+    for (char *line = strtok_r(plan, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest))
+        if (strncmp(line, "SCAN ", 5) == 0 && line[5] != '(' && strstr(line, " USING ") == NULL)
+            fail_msg("%s\n%s", sql, line);
 }
 
 static inline bool bed_has_file(const struct bed *bed, const char *folder, const char *name)

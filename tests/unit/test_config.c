@@ -141,6 +141,10 @@ static void a_handler_has_its_defaults(void **state)
     assert_string_equal(handler->program, "/bin/true");
     assert_int_equal(handler->timeout_ms, 600000);
     assert_int_equal(handler->concurrency, 1);
+    assert_false(handler->ordered);
+    assert_int_equal(handler->coalesce_ms, 0);
+    assert_false(handler->go_on);
+    assert_int_equal(handler->pause_after, 10);
     assert_int_equal(handler->retry_first_ms, 60000);
     assert_int_equal(handler->retry_max_ms, 3600000);
     assert_int_equal(handler->give_up_ms, 3 * 24 * 3600000);
@@ -160,7 +164,7 @@ static void every_key_is_taken_where_it_belongs(void **state)
                   "max-message-size = 1K max-recipients = 1000 command-timeout = 30 session-timeout = 2d\n"
                   "max-runs = 200 reply-limit = 1 trusted-proxies = {192.0.2.1, \"2001:db8::/32\"}\n"
                   "route \"*@Example.COM\" { handler X_1-y { filter = a user = b timeout = 1s concurrency = 3\n"
-                  "retry-first = 5s retry-max = 5s give-up = 365d\n"
+                  "retry-first = 5s retry-max = 5s give-up = 365d continue = true pause-after = 0\n"
                   "exit-codes = {\"0=dead\", \"1=done\", '2=skip', \"255=retry\"} } }\n"
                   "handlers = /h/\n");
     assert_string_equal(config.hostname, "mx.example.org");
@@ -188,6 +192,8 @@ static void every_key_is_taken_where_it_belongs(void **state)
     assert_string_equal(handler->user, "b");
     assert_int_equal(handler->timeout_ms, 1000);
     assert_int_equal(handler->concurrency, 3);
+    assert_true(handler->go_on);
+    assert_int_equal(handler->pause_after, 0);
     assert_int_equal(handler->retry_first_ms, 5000);
     assert_int_equal(handler->give_up_ms, INT64_C(365) * 86400000);
     assert_int_equal(handler->exit_codes[0], CONFIG_EXIT_DEAD);
@@ -276,6 +282,62 @@ static void sizes_and_durations(void **state)
         assert_int_equal(config_parse_duration(no_duration[i], &milliseconds), -1);
 }
 
+static void some_durations_have_no_end(void **state)
+{
+    struct config config;
+
+    (void)state;
+    load(&config, "keep-done = forever\nkeep-history = \"2d\"");
+    assert_int_equal(config.keep_done_ms, CONFIG_FOREVER);
+    assert_int_equal(config.keep_dead_ms, CONFIG_FOREVER);
+    assert_int_equal(config.keep_history_ms, 2 * 86400000);
+    config_free(&config);
+}
+
+/* ---- programs that are told of what is dead ---- */
+
+static void on_dead_is_the_file_s_or_the_handler_s(void **state)
+{
+    const struct config_handler *handlers;
+    struct config config;
+
+    (void)state;
+    load(&config, "route a@example.com {\n"
+                  " handler both { run = {x} }\n"
+                  " handler own { run = {x} on-dead = {\"/bin/own\", b} }\n"
+                  " handler none { run = {x} on-dead = {} } }\n"
+                  "handlers = \"/h\"\non-dead = {tell, a}");
+    handlers = config.routes[0].handlers;
+    ASSERT_ARGUMENTS(handlers[0].on_dead, "tell", "a");
+    assert_string_equal(handlers[0].on_dead_program, "/h/tell");
+    ASSERT_ARGUMENTS(handlers[1].on_dead, "/bin/own", "b");
+    assert_string_equal(handlers[1].on_dead_program, "/bin/own");
+    assert_null(handlers[2].on_dead_program);
+    assert_ptr_equal(config_handler_named(&config, span_text("a@example.com"), span_text("own")), &handlers[1]);
+    assert_null(config_handler_named(&config, span_text("a@example.com"), span_text("other")));
+    assert_null(config_handler_named(&config, span_text("b@example.com"), span_text("own")));
+    config_free(&config);
+    load(&config, "on-dead = {}\nroute a@example.com { handler x { run = {x} } }");
+    assert_null(config.routes[0].handlers[0].on_dead_program);
+    config_free(&config);
+    load(&config, "route a@example.com { handler x { run = {x} } }");
+    assert_null(config.routes[0].handlers[0].on_dead_program);
+    config_free(&config);
+}
+
+static void dedupe_is_the_file_s_or_the_route_s(void **state)
+{
+    struct config config;
+
+    (void)state;
+    load(&config, "route a@example.com { dedupe = 1h } route b@example.com { } route c@example.com { dedupe = 0 }\n"
+                  "dedupe = 2h");
+    assert_int_equal(config.routes[0].dedupe_ms, 3600 * 1000);
+    assert_int_equal(config.routes[1].dedupe_ms, 2 * 3600 * 1000);
+    assert_int_equal(config.routes[2].dedupe_ms, 0);
+    config_free(&config);
+}
+
 /* ---- files ---- */
 
 static void write_file(const char *path, struct span text)
@@ -330,6 +392,9 @@ int main(void)
         cmocka_unit_test(comments_do_not_shift_lines),
         cmocka_unit_test(addresses_are_canonical),
         cmocka_unit_test(sizes_and_durations),
+        cmocka_unit_test(some_durations_have_no_end),
+        cmocka_unit_test(dedupe_is_the_file_s_or_the_route_s),
+        cmocka_unit_test(on_dead_is_the_file_s_or_the_handler_s),
         cmocka_unit_test_setup_teardown(a_file_is_read_whole_or_not_at_all, support_make_folder,
                                         support_remove_folder),
     };

@@ -152,6 +152,17 @@ static void mistakes_in_values(void **state)
         {"command-timeout = 5x",
          "1: command-timeout: \"5x\" is not a duration; write digits and s, m, h or d, such as 10m"},
         {"session-timeout = 0", "1: session-timeout: \"0\" is out of bounds; write one from 1s to 7d"},
+        {"command-timeout = forever",
+         "1: command-timeout: \"forever\" is not a duration; write digits and s, m, h or d, such as 10m"},
+        {"keep-dead = ever",
+         "1: keep-dead: \"ever\" is not a duration; write digits and s, m, h or d, such as 30d, or forever"},
+        {"keep-dead = 1m", "1: keep-dead: \"1m\" is out of bounds; write one from 1h to forever"},
+        {"on-dead = {\"./tell\"}",
+         "1: on-dead: the program \"./tell\" is a relative path; begin it with /, or write a "
+         "bare name for one in the folder of handlers"},
+        {"keep-history = 1d dedupe = 2d", "1: dedupe (172800s) is longer than keep-history (86400s), in which copies "
+                                          "are looked for; set both"},
+        {"route a@example.com {\n dedupe = 31d }", "2: dedupe: \"31d\" is out of bounds; write one from 0 to 30d"},
         {"sendmail = {}", "1: sendmail: no program is given; write {\"PROGRAM\", \"ARGUMENT\", ...}"},
         {"sendmail = {\"\"}", "1: sendmail: the program is empty; write {\"PROGRAM\", \"ARGUMENT\", ...}"},
         {"sendmail = sendmail", "1: sendmail: the program \"sendmail\" is not an absolute path; begin it with /"},
@@ -235,6 +246,15 @@ static void mistakes_in_routes_and_handlers(void **state)
          "1: timeout: \"8d\" is out of bounds; write one from 1s to 7d\n"
          "1: concurrency: \"0\" is out of bounds; write one from 1 to 200\n"
          "1: give-up: \"0s\" is out of bounds; write one from 1s to 365d"},
+        {"route a@example.com { handler x { run = x\nconcurrency = 2\nordered = true } }",
+         "3: ordered: with concurrency = 2 messages overtake each other; leave out one of the two"},
+        {"route a@example.com { handler x { run = x\nordered = maybe } }",
+         "2: ordered: \"maybe\" is neither true nor false; write one of them"},
+        {"route a@example.com { handler x { filter = x\ncoalesce = 30s }\nhandler y { reply = x coalesce = 1s } }",
+         "2: coalesce: a filter's output is made for each message; it goes with run only\n"
+         "3: coalesce: a reply is made for each message; it goes with run only"},
+        {"route a@example.com { handler x { run = x pause-after = -1 } }",
+         "1: pause-after: \"-1\" is not a number; write digits alone"},
     };
 
     (void)state;

@@ -2,12 +2,13 @@
 
 #include "processor/filing.h"
 #include "processor/ledger.h"
+#include "processor/ledger_change.h"
 
 static void queue(struct bed *bed, const char *id, const char *recipient)
 {
     struct envelope envelope = bed_envelope(id, recipient, NULL);
 
-    bed_ok(bed, ledger_queue(&bed->index, &bed->config, &envelope, 100, NULL, 1000, &bed->err));
+    bed_ok(bed, ledger_queue(&bed->index, &bed->config, &envelope, 100, NULL, "", 1000, &bed->err));
     envelope_free(&envelope);
 }
 
@@ -132,6 +133,12 @@ static void open_filing(struct bed *bed)
     assert_int_equal(filing_next_ms(&filing), INT64_MAX);
 }
 
+static void close_filing(void)
+{
+    filing_free(&filing);
+    outbox_close(&outbox);
+}
+
 static void marks_wait_for_company(void **state)
 {
     struct bed *bed = *state;
@@ -147,7 +154,24 @@ static void marks_wait_for_company(void **state)
     assert_int_equal(bed_number(bed, "SELECT count(*) FROM message WHERE ended_ms IS NOT NULL"), 2);
     filing_committed(&filing);
     assert_int_equal(filing_next_ms(&filing), INT64_MAX);
-    outbox_close(&outbox);
+    close_filing();
+}
+
+/* As after one run for many messages. */
+static void more_than_usual_end_at_once(void **state)
+{
+    struct bed *bed = *state;
+    enum { MANY = 3 * FILING_BATCH + 1 };
+
+    open_filing(bed);
+    for (unsigned number = 1; number <= MANY; number++)
+        note(bed, number);
+    assert_int_equal(filing_next_ms(&filing), 2000);
+    filing_continue(&filing, 2000);
+    filing_committed(&filing);
+    assert_int_equal(bed_number(bed, "SELECT count(*) FROM message WHERE ended_ms IS NOT NULL"), MANY);
+    assert_int_equal(filing_next_ms(&filing), INT64_MAX);
+    close_filing();
 }
 
 static void lost_marks_are_made_again(void **state)
@@ -169,24 +193,25 @@ static void lost_marks_are_made_again(void **state)
     filing_committed(&filing);
     assert_int_equal(filing.count, 0);
     assert_int_equal(bed_number(bed, "SELECT count(*) FROM message WHERE ended_ms IS NOT NULL"), 1);
-    outbox_close(&outbox);
+    close_filing();
 }
 
 /* The operator was quicker than the mark. */
 static void what_was_queued_again_has_not_ended(void **state)
 {
     struct bed *bed = *state;
-    int queued;
+    const struct ledger_change change = {.config = &bed->config, .now_ms = 2001};
+    int queued = 0;
 
     open_filing(bed);
     (void)bed_put_message(bed, bed_id(1), "a@example.com", NULL);
     queue(bed, bed_id(1), "a@example.com");
     end(bed, "a@example.com", "x", STATE_DONE);
     filing_note(&filing, bed_id(1), 2000);
-    bed_ok(bed, ledger_replay(&bed->index, &bed->config, bed_id(1), NULL, 2001, &queued, &bed->err));
+    bed_ok(bed, ledger_replay(&bed->index, &change, bed_id(1), &queued, &bed->err));
     filing_hurry(&filing, 3000);
     assert_int_equal(bed_number(bed, "SELECT count(*) FROM message WHERE ended_ms IS NOT NULL"), 0);
-    outbox_close(&outbox);
+    close_filing();
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, bed_make, bed_remove)
@@ -201,6 +226,7 @@ int main(void)
         TEST(the_rest_is_filed_at_the_next_start),
         TEST(an_index_in_trouble_leaves_it),
         TEST(marks_wait_for_company),
+        TEST(more_than_usual_end_at_once),
         TEST(lost_marks_are_made_again),
         TEST(what_was_queued_again_has_not_ended),
     };

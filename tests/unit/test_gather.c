@@ -16,7 +16,7 @@ static int open_gathering(void **state)
 static int queue(struct bed *bed, unsigned number)
 {
     struct envelope envelope = bed_envelope(bed_id(number), "a@example.com", NULL);
-    int status = ledger_queue(&bed->index, &bed->config, &envelope, 100, NULL, 1000, &bed->err);
+    int status = ledger_queue(&bed->index, &bed->config, &envelope, 100, NULL, "", 1000, &bed->err);
 
     envelope_free(&envelope);
     return status;

@@ -138,10 +138,12 @@ static void a_new_index_has_the_whole_schema(void **state)
     assert_sql(bed, "PRAGMA foreign_keys", "1");
     assert_sql(bed, "PRAGMA synchronous", "1");
     assert_sql(bed, "PRAGMA integrity_check", "ok");
-    assert_sql(bed,
-               "SELECT group_concat(name, ' ') FROM (SELECT name FROM sqlite_schema"
-               " WHERE type = 'table' AND name NOT LIKE 'sqlite%' ORDER BY name)",
-               "attempt delivery message recipient rejection tally total");
+    assert_sql(
+        bed,
+        "SELECT group_concat(name, ' ') FROM (SELECT name FROM sqlite_schema"
+        " WHERE type = 'table' AND name NOT LIKE 'sqlite%' ORDER BY name)",
+        "attempt bucket delivery handler_state message on_dead_run recipient refusal rejection run_time store tally"
+        " total");
     assert_sql(bed,
                "SELECT count(*) FROM pragma_table_list WHERE type = 'table' AND schema = 'main' AND NOT strict"
                " AND name NOT LIKE 'sqlite%'",
@@ -219,6 +221,29 @@ static void an_index_of_a_newer_version_is_refused(void **state)
         assert_non_null(strstr(bed->err.text, "version 99, made by a newer mailmill"));
         assert_null(bed->index.db);
     }
+}
+
+/* An index of the first version, with rows in it, becomes one of the newest. */
+static void an_old_index_is_brought_up_to_date(void **state)
+{
+    struct bed *bed = *state;
+    sqlite3 *db = NULL;
+
+    assert_int_equal(sqlite3_open(bed->path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, schema_migrations[0], NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db,
+                                  "PRAGMA user_version = 1;"
+                                  "INSERT INTO message (id, received_ms, sender, client_address, client_helo, "
+                                  "client_protocol, size_bytes) VALUES ('0000000000000001', 1, '', '', '', '', 1);"
+                                  "INSERT INTO delivery (message_id, recipient, route, handler, position, state, "
+                                  "due_ms, queued_ms) VALUES ('0000000000000001', 1, 'r', 'h', 1, 'retry', 5, 1)",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    assert_ok(bed, index_open(&bed->index, bed->path, INDEX_PROCESSOR, &bed->err));
+    assert_string_equal(text_of(bed->index.db, "SELECT state || due_ms || ':' || held_ms FROM delivery"), "retry5:0");
+    assert_string_equal(text_of(bed->index.db, "SELECT count(*) FROM handler_state"), "0");
+    assert_string_equal(text_of(bed->index.db, "SELECT count(*) FROM pauses"), "0");
 }
 
 static void a_reader_does_not_migrate(void **state)
@@ -708,7 +733,7 @@ static void null_reads_as_empty(void **state)
     struct bed *bed = *state;
     struct query query;
 
-    assert_ok(bed, query_start(&query, &bed->index, STATEMENT_DELIVERY_NEXT_DUE, &bed->err));
+    assert_ok(bed, query_start(&query, &bed->index, STATEMENT_HANDLER_WAITS, &bed->err));
     query_text(&query, ":route", SPAN("x"));
     query_text(&query, ":handler", SPAN("x"));
     assert_int_equal(query_next(&query, &bed->err), 1);
@@ -748,6 +773,10 @@ static const struct {
     {"handlers", "route handler deliveries done waiting dead attempts last_ended"},
     {"history", "time message sender recipient subject route handler attempt outcome exit_code signal seconds detail"
                 " stdout stderr"},
+    {"on_dead_runs",
+     "time message sender recipient subject route handler reason run outcome exit_code signal seconds "
+     "detail stdout stderr"},
+    {"pauses", "route handler paused_by since until failures reason"},
     {"pending", "message sender recipient subject route handler state attempts received due detail"},
     {"rejections", "time client_address client_helo sender recipient reply"},
 };
@@ -880,6 +909,7 @@ int main(void)
         WITH_FOLDER(the_files_are_the_groups),
         WITH_FOLDER(what_cannot_be_opened),
         WITH_INDEX(an_index_of_a_newer_version_is_refused),
+        WITH_FOLDER(an_old_index_is_brought_up_to_date),
         WITH_FOLDER(a_reader_does_not_migrate),
         WITH_INDEX(a_reader_reads_and_does_not_write),
         WITH_FOLDER(a_file_that_is_no_database),

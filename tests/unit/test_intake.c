@@ -38,6 +38,7 @@ static int open_intake(void **state)
 static int close_intake(void **state)
 {
     intake_forget(&intake);
+    filing_free(&filing);
     outbox_close(&outbox);
     (void)close(helper.socket);
     (void)close(helper_end);

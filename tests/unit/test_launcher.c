@@ -54,14 +54,15 @@ static void write_config(const char *routes)
 /* Each handler is a shell with a script. */
 #define HANDLER(name, script, more) "handler \"" name "\" { run = {\"/bin/sh\", \"-c\", \"" script "\"} " more " }\n"
 
-static const char routes[] = "route \"a@example.com\" {\n" HANDLER("exits", "exit 42", "") /* 0 */
-    HANDLER("dies", "kill -SEGV $$", "")                                                   /* 1 */
-    HANDLER("speaks", "cat; echo to stderr >&2; tr '\\\\0' '\\\\n' </proc/$$/environ", "") /* 2 */
-    HANDLER("stays", "exec sleep 1000", "")                                                /* 3 */
-    HANDLER("slow", "exec sleep 1000", "timeout = 1")                                      /* 4 */
-    HANDLER("leaves", "setsid sleep 1000 & echo $!; pwd -P", "")                           /* 5 */
-    "handler \"missing\" { run = {\"/nonexistent/program\"} }\n"                           /* 6 */
-    HANDLER("stubborn", "trap '' TERM; echo ready; while :; do sleep 1; done", "")         /* 7 */
+static const char routes[] =
+    "route \"a@example.com\" {\n" HANDLER("exits", "exit 42", "on-dead = {\"/bin/sh\", \"-c\", \"exit 44\"}") /* 0 */
+    HANDLER("dies", "kill -SEGV $$", "")                                                                      /* 1 */
+    HANDLER("speaks", "cat; echo to stderr >&2; tr '\\\\0' '\\\\n' </proc/$$/environ", "")                    /* 2 */
+    HANDLER("stays", "exec sleep 1000", "")                                                                   /* 3 */
+    HANDLER("slow", "exec sleep 1000", "timeout = 1")                                                         /* 4 */
+    HANDLER("leaves", "setsid sleep 1000 & echo $!; pwd -P", "")                                              /* 5 */
+    "handler \"missing\" { run = {\"/nonexistent/program\"} }\n"                                              /* 6 */
+    HANDLER("stubborn", "trap '' TERM; echo ready; while :; do sleep 1; done", "")                            /* 7 */
     "}\n";
 
 static int open_launcher(void **state)
@@ -168,6 +169,9 @@ static void ends_are_told(void **state)
     run(3, LAUNCH_SENDMAIL);
     close_reads();
     assert_ended(3, RUN_EXITED, 43);
+    run(4, 0 | LAUNCH_ON_DEAD);
+    close_reads();
+    assert_ended(4, RUN_EXITED, 44);
 }
 
 static void nothing_is_said_without_an_answer(void **state)
@@ -335,7 +339,15 @@ static void send_start(uint64_t number, uint64_t handler, struct span texts, siz
 
 static void only_configured_handlers_are_started(void **state)
 {
-    static const uint64_t numbers[] = {8, 9, 1 << 20, UINT64_MAX - 1, (uint64_t)INT64_MAX};
+    /* The second handler has no on-dead program, and there is no ninth one to have it. */
+    static const uint64_t numbers[] = {8,
+                                       9,
+                                       1 << 20,
+                                       UINT64_MAX - 1,
+                                       (uint64_t)INT64_MAX,
+                                       1 | LAUNCH_ON_DEAD,
+                                       8 | LAUNCH_ON_DEAD,
+                                       0 | LAUNCH_ON_DEAD << 1};
 
     (void)state;
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {

@@ -1,6 +1,8 @@
 #include "tests/unit/bed.h"
 
 #include "processor/ledger.h"
+#include "processor/ledger_change.h"
+#include "processor/ledger_handler.h"
 
 /* `handler=state` for each delivery, in order. */
 static const char states_sql[] =
@@ -11,7 +13,7 @@ static void queue(struct bed *bed, const char *id, const char *first, const char
     static const struct message_headers headers = {.subject = "hello", .from = "asker@example.org"};
     struct envelope envelope = bed_envelope(id, first, second);
 
-    bed_ok(bed, ledger_queue(&bed->index, &bed->config, &envelope, 100, &headers, now_ms, &bed->err));
+    bed_ok(bed, ledger_queue(&bed->index, &bed->config, &envelope, 100, &headers, "", now_ms, &bed->err));
     envelope_free(&envelope);
 }
 
@@ -26,10 +28,10 @@ static int64_t due(struct bed *bed, const char *route, const char *handler, int6
 
 static int64_t next_due(struct bed *bed, const char *route, const char *handler)
 {
-    int64_t due_ms = 0;
+    struct ledger_due waits = {0};
 
-    bed_ok(bed, ledger_next_due(&bed->index, route, handler, &due_ms, &bed->err));
-    return due_ms;
+    bed_ok(bed, ledger_waits(&bed->index, route, handler, &waits, &bed->err));
+    return waits.first_ms;
 }
 
 /* Takes the due delivery of a handler through an attempt that ends so. */
@@ -69,7 +71,7 @@ static void a_row_of_the_receiver_s_is_taken_up(void **state)
 
     bed_ok(bed, index_add_message(&bed->index, &envelope, 55, &bed->err));
     assert_int_equal(ledger_is_queued(&bed->index, bed_id(1), &bed->err), 0);
-    bed_ok(bed, ledger_queue(&bed->index, &bed->config, &envelope, 55, NULL, 1000, &bed->err));
+    bed_ok(bed, ledger_queue(&bed->index, &bed->config, &envelope, 55, NULL, "", 1000, &bed->err));
     envelope_free(&envelope);
     assert_string_equal(bed_text(bed, states_sql), "x=pending");
     assert_string_equal(bed_text(bed, "SELECT no_reply FROM message"), "the message's headers could not be read");
@@ -190,13 +192,14 @@ static void the_oldest_due_is_first(void **state)
     queue(bed, bed_id(1), "a@example.com", NULL, 1000);
     queue(bed, bed_id(2), "a@example.com", NULL, 2000);
     queue(bed, bed_id(3), "a@example.com", NULL, 3000);
-    attempt(bed, "a@example.com", "x", 3000, (struct ledger_end){.state = STATE_RETRY, .due_ms = 2500});
-    bed_ok(bed, ledger_load(&bed->index, due(bed, "a@example.com", "x", 4000), &delivery, &bed->err));
+    attempt(bed, "a@example.com", "x", 3000, (struct ledger_end){.state = STATE_RETRY, .due_ms = 3500});
+    /* It does not block those behind it, and is before them when its time has come. */
+    bed_ok(bed, ledger_load(&bed->index, due(bed, "a@example.com", "x", 3499), &delivery, &bed->err));
     assert_string_equal(delivery.message_id, bed_id(2));
-    attempt(bed, "a@example.com", "x", 4000, (struct ledger_end){.state = STATE_DONE});
-    bed_ok(bed, ledger_load(&bed->index, due(bed, "a@example.com", "x", 4000), &delivery, &bed->err));
+    bed_ok(bed, ledger_load(&bed->index, due(bed, "a@example.com", "x", 3500), &delivery, &bed->err));
     assert_string_equal(delivery.message_id, bed_id(1));
     assert_int_equal(delivery.attempts, 1);
+    assert_int_equal(delivery.first_ms, 3000);
 }
 
 static void a_delivery_is_loaded_whole(void **state)
@@ -284,11 +287,18 @@ static void replies_are_counted_by_person(void **state)
     assert_string_equal(bed_text(bed, "SELECT replied_to FROM delivery"), "Asker+Z@example.org");
 }
 
+static int replay_now(struct bed *bed, const char *handler, int64_t now_ms, int *queued)
+{
+    struct ledger_change change = {.config = &bed->config, .choice = {.handler = handler}, .now_ms = now_ms};
+
+    return ledger_replay(&bed->index, &change, bed_id(1), queued, &bed->err);
+}
+
 static void replay(struct bed *bed, const char *handler, int64_t now_ms)
 {
     int queued = 0;
 
-    bed_ok(bed, ledger_replay(&bed->index, &bed->config, bed_id(1), handler, now_ms, &queued, &bed->err));
+    bed_ok(bed, replay_now(bed, handler, now_ms, &queued));
     assert_int_equal(queued, 1);
 }
 
@@ -342,7 +352,7 @@ static void a_replay_starts_over(void **state)
     queue(bed, bed_id(1), "chain@example.com", "kept@example.com", 1000);
     attempt(bed, "chain@example.com", "one", 1000, (struct ledger_end){.state = STATE_DEAD, .detail = "no"});
     bed_ok(bed, ledger_message_ended(&bed->index, bed_id(1), 1500, &bed->err));
-    bed_ok(bed, ledger_replay(&bed->index, &bed->config, bed_id(1), NULL, 2000, &queued, &bed->err));
+    bed_ok(bed, replay_now(bed, NULL, 2000, &queued));
     assert_int_equal(queued, 3);
     assert_string_equal(bed_text(bed, states_sql), "one=pending two=pending three=pending");
     assert_int_equal(bed_number(bed, "SELECT ended_ms IS NULL FROM message"), 1);
@@ -359,14 +369,14 @@ static void a_replay_can_be_refused(void **state)
     struct delivery delivery;
     int queued = 0;
 
-    assert_int_equal(ledger_replay(&bed->index, &bed->config, bed_id(1), NULL, 2000, &queued, &bed->err), -1);
+    assert_int_equal(replay_now(bed, NULL, 2000, &queued), -1);
     assert_int_equal(bed->err.kind, ERR_PERMANENT);
     queue(bed, bed_id(1), "a@example.com", NULL, 1000);
-    assert_int_equal(ledger_replay(&bed->index, &bed->config, bed_id(1), "other", 2000, &queued, &bed->err), -1);
+    assert_int_equal(replay_now(bed, "other", 2000, &queued), -1);
     assert_int_equal(bed->err.kind, ERR_PERMANENT);
     bed_ok(bed, ledger_load(&bed->index, due(bed, "a@example.com", "x", 1000), &delivery, &bed->err));
     bed_ok(bed, ledger_start(&bed->index, &delivery, 1000, &bed->err));
-    assert_int_equal(ledger_replay(&bed->index, &bed->config, bed_id(1), NULL, 2000, &queued, &bed->err), -1);
+    assert_int_equal(replay_now(bed, NULL, 2000, &queued), -1);
     assert_int_equal(bed->err.kind, ERR_PERMANENT);
     assert_non_null(strstr(bed->err.text, "is running"));
     assert_string_equal(bed_text(bed, states_sql), "x=running");

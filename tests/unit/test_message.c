@@ -79,9 +79,13 @@ static void headers_are_parsed(void **state)
                             "From: =?EBCDIC-US?Q?x?= <a@example.org>\nPrecedence: bulk\n\nbody\n"));
 
     (void)state;
-    assert_int_equal(message_ask_parse(&helper, 42, fd, &err), 0);
+    assert_int_equal(message_ask_parse(&helper, 42, fd, true, &err), 0);
+    assert_answered(MESSAGE_PARSED);
+    assert_int_equal(strlen(answer.digest), MESSAGE_DIGEST_SIZE - 1);
+    assert_int_equal(message_ask_parse(&helper, 42, fd, false, &err), 0);
     (void)close(fd);
     assert_answered(MESSAGE_PARSED);
+    assert_string_equal(answer.digest, "");
     assert_int_equal(answer.token, 42);
     assert_string_equal(answer.headers.subject, "Grüße aus München?");
     assert_string_equal(answer.headers.from, "x <a@example.org>");
@@ -130,9 +134,9 @@ static void many_are_in_flight(void **state)
         int fd = make_file(SPAN("Subject: x\n\n"));
 
         for (uint64_t token = 0; token < MESSAGE_IN_FLIGHT_MAX; token++)
-            assert_int_equal(message_ask_parse(&helper, token, fd, &err), 0);
+            assert_int_equal(message_ask_parse(&helper, token, fd, false, &err), 0);
         assert_true(message_is_busy(&helper));
-        assert_int_equal(message_ask_parse(&helper, 99, fd, &err), -1);
+        assert_int_equal(message_ask_parse(&helper, 99, fd, false, &err), -1);
         assert_int_equal(err.kind, ERR_BUG);
         (void)close(fd);
         for (unsigned i = 0; i < MESSAGE_IN_FLIGHT_MAX; i++) {
@@ -153,10 +157,10 @@ static void a_bad_file_fails_alone(void **state)
 
     (void)state;
     assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
-    assert_int_equal(message_ask_parse(&helper, 1, ends[0], &err), 0);
+    assert_int_equal(message_ask_parse(&helper, 1, ends[0], false, &err), 0);
     assert_answered(MESSAGE_FAILED);
     assert_int_equal(answer.err.kind, ERR_TEMPORARY);
-    assert_int_equal(message_ask_parse(&helper, 2, fd, &err), 0);
+    assert_int_equal(message_ask_parse(&helper, 2, fd, false, &err), 0);
     assert_answered(MESSAGE_PARSED);
     (void)close(ends[0]);
     (void)close(ends[1]);
@@ -259,6 +263,8 @@ static void lie(const struct buf *frame)
     assert_int_equal(frame_send(liar, frame, NULL, 0, &err), 0);
 }
 
+static const char *liars_digest = "";
+
 /* Headers of which one is `text`. */
 static void lie_headers(struct span text, size_t texts)
 {
@@ -267,6 +273,7 @@ static void lie_headers(struct span text, size_t texts)
 
     frame_start(&frame, MESSAGE_FRAME_HEADERS);
     frame_put_number(&frame, 5);
+    frame_put_text(&frame, span_text(liars_digest));
     for (size_t i = 0; i < texts; i++)
         frame_put_text(&frame, i == 3 ? text : SPAN("x"));
     lie(&frame);
@@ -296,6 +303,28 @@ static void unclean_answers_are_failures(void **state)
         lie_headers(i == 9 ? (struct span){long_text, sizeof long_text} : SPAN("x"), i);
         assert_answered(MESSAGE_FAILED);
     }
+}
+
+static void a_digest_is_one_or_none(void **state)
+{
+    static const char digest[] = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    static const char *const wrong[] = {"x", "ba78",
+                                        "BA7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+                                        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad0"};
+
+    (void)state;
+    liars_digest = digest;
+    lie_headers(SPAN("x"), 9);
+    assert_answered(MESSAGE_PARSED);
+    assert_string_equal(answer.digest, digest);
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        helper.in_flight = 1;
+        liars_digest = wrong[i];
+        lie_headers(SPAN("x"), 9);
+        assert_answered(MESSAGE_FAILED);
+        assert_string_equal(answer.digest, "");
+    }
+    liars_digest = "";
 }
 
 static void failures_are_read_with_care(void **state)
@@ -359,6 +388,7 @@ int main(void)
         cmocka_unit_test(a_missing_program_is_an_error),
         cmocka_unit_test(the_program_is_found),
         cmocka_unit_test_setup_teardown(unclean_answers_are_failures, start_liar, end_liar),
+        cmocka_unit_test_setup_teardown(a_digest_is_one_or_none, start_liar, end_liar),
         cmocka_unit_test_setup_teardown(failures_are_read_with_care, start_liar, end_liar),
         cmocka_unit_test_setup_teardown(what_was_not_asked_ends_the_helper, start_liar, end_liar),
         cmocka_unit_test_setup_teardown(a_broken_frame_ends_the_helper, start_liar, end_liar),

@@ -3,6 +3,7 @@
 #include <dirent.h>
 
 #include "processor/ledger.h"
+#include "processor/ledger_change.h"
 #include "processor/outbox.h"
 
 static struct outbox outbox;
@@ -135,7 +136,7 @@ static void wait_with_output(struct bed *bed, const char *id, const char *key)
     int64_t number;
     int fd;
 
-    bed_ok(bed, ledger_queue(&bed->index, &bed->config, &envelope, 100, NULL, 1000, &bed->err));
+    bed_ok(bed, ledger_queue(&bed->index, &bed->config, &envelope, 100, NULL, "", 1000, &bed->err));
     envelope_free(&envelope);
     assert_int_equal(ledger_due(&bed->index, "ask@example.com", "answer", 1000, &number, &bed->err), 1);
     bed_ok(bed, ledger_load(&bed->index, number, &delivery, &bed->err));
@@ -148,13 +149,16 @@ static void wait_with_output(struct bed *bed, const char *id, const char *key)
 
 static void opening_removes_what_nobody_waits_for(void **state)
 {
+    const struct ledger_change change = {.now_ms = 2000};
     struct bed *bed = *state;
+    int cancelled = 0;
 
     open_outbox(bed);
     wait_with_output(bed, bed_id(1), "1KADPTED00000001.1.answer");
     wait_with_output(bed, bed_id(2), "1KADPTED00000002.1.answer");
-    (void)sqlite3_exec(bed->index.db, "UPDATE delivery SET state = 'done' WHERE message_id LIKE '%2'", NULL, NULL,
-                       NULL);
+    bed_ok(bed, index_begin(&bed->index, &bed->err));
+    bed_ok(bed, ledger_cancel_within(&bed->index, &change, bed_id(2), &cancelled, &bed->err));
+    bed_ok(bed, index_commit(&bed->index, &bed->err));
     bed_ok(bed, ledger_message_ended(&bed->index, bed_id(2), 2000, &bed->err));
     for (int i = 0; i < 3; i++) {
         static const char *const rubbish[] = {"1KADPTED00000003.1.answer", "1KADPTED00000001.1.answer.new", "odd"};

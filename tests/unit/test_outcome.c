@@ -37,6 +37,34 @@ static void every_exit_code_is_as_documented(void **state)
     }
 }
 
+/* Which codes say that the program works: those by which it judges the message. All others say that it does not. */
+static void every_end_says_whether_the_program_works(void **state)
+{
+    static const int works[] = {0, 65, 67, 68, 99, 100, 112};
+    static const uint8_t overrides[256] = {
+        [0] = CONFIG_EXIT_RETRY, [1] = CONFIG_EXIT_DEAD, [3] = CONFIG_EXIT_SKIP, [65] = CONFIG_EXIT_DEAD};
+
+    (void)state;
+    for (int code = 0; code < 256; code++) {
+        enum breaker_event wanted = BREAKER_FAILED;
+
+        for (size_t i = 0; i < sizeof works / sizeof works[0]; i++)
+            if (works[i] == code)
+                wanted = BREAKER_WORKED;
+        assert_int_equal(outcome_of(RUN_EXITED, code, NULL).says, wanted);
+    }
+    assert_int_equal(outcome_of(RUN_EXITED, 0, overrides).says, BREAKER_FAILED);
+    assert_int_equal(outcome_of(RUN_EXITED, 1, overrides).says, BREAKER_FAILED);
+    assert_int_equal(outcome_of(RUN_EXITED, 3, overrides).says, BREAKER_WORKED);
+    assert_int_equal(outcome_of(RUN_EXITED, 65, overrides).says, BREAKER_WORKED);
+    assert_int_equal(outcome_of(RUN_SIGNALLED, SIGSEGV, NULL).says, BREAKER_FAILED);
+    assert_int_equal(outcome_of(RUN_TIMED_OUT, 1000, NULL).says, BREAKER_FAILED);
+    assert_int_equal(outcome_of(RUN_NOT_STARTED, ENOENT, NULL).says, BREAKER_FAILED);
+    assert_int_equal(outcome_of(RUN_TOO_MUCH, 0, NULL).says, BREAKER_FAILED);
+    assert_int_equal(outcome_of(RUN_STOPPED, 0, NULL).says, BREAKER_SILENT);
+    assert_int_equal(outcome_of(RUN_NOT_SAVED, ENOSPC, NULL).says, BREAKER_SILENT);
+}
+
 static void the_rows_are_in_order_and_have_words(void **state)
 {
     size_t count;
@@ -106,6 +134,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_exit_code_is_as_documented),
+        cmocka_unit_test(every_end_says_whether_the_program_works),
         cmocka_unit_test(the_rows_are_in_order_and_have_words),
         cmocka_unit_test(overrides_go_first),
         cmocka_unit_test(each_end_has_its_words),

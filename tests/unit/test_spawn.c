@@ -127,6 +127,28 @@ static void it_has_a_session_and_plain_signals(void **state)
         support_exited(run("set -- $(sed 's/.*) . //' /proc/$$/stat); [ $2 = $$ ] && [ $3 = $$ ]", *state), 0));
 }
 
+/* Whatever ours are; its hard limits stay, so that it may ask for more. */
+static void it_has_the_limits_of_a_login(void **state)
+{
+    struct rlimit core;
+    struct rlimit files;
+    char wanted[128];
+
+    assert_int_equal(getrlimit(RLIMIT_CORE, &core), 0);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &files), 0);
+    assert_int_equal(setrlimit(RLIMIT_CORE, &(struct rlimit){core.rlim_max, core.rlim_max}), 0);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &(struct rlimit){files.rlim_max, files.rlim_max}), 0);
+    assert_true(support_exited(run("ulimit -Sc; ulimit -Hc; ulimit -Sn; ulimit -Hn", *state), 0));
+    snprintf(wanted, sizeof wanted, "0\n%s\n1024\n%llu\n", core.rlim_max == RLIM_INFINITY ? "unlimited" : "0",
+             (unsigned long long)files.rlim_max);
+    assert_string_equal(output, wanted);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &(struct rlimit){500, files.rlim_max}), 0);
+    assert_true(support_exited(run("ulimit -Sn", *state), 0));
+    assert_string_equal(output, "1024\n");
+    assert_int_equal(setrlimit(RLIMIT_CORE, &core), 0);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
+}
+
 static void assert_not_started(const char *program, const char *workdir, int number)
 {
     assert_int_equal(start(program, "exit 0", workdir, STDOUT_FILENO), -1);
@@ -260,6 +282,7 @@ int main(void)
         TEST(it_has_its_folder_and_environment),
         TEST(it_has_three_descriptors),
         TEST(it_has_a_session_and_plain_signals),
+        TEST(it_has_the_limits_of_a_login),
         TEST(what_can_t_be_started_says_why),
         TEST(it_dies_with_us),
         TEST(a_stray_is_known_by_its_brand_or_its_mark),
