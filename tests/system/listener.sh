@@ -174,7 +174,7 @@ read -r said <&"$words"
 exec {words}<&-
 process_end "$listener"
 equal "the writer is killed: the listener ends with a failure" $? 70
-matches "and the client is not left waiting" "$said" '^(421 .*)?$'
+matches "and the client is told to come again" "$said" '^421 4\.3\.0 mail\.example\.com takes no mail now'
 matches "and the log says so" "$(<"$instance/log")" 'the writer is gone'
 
 instance_open
