@@ -56,7 +56,7 @@ struct reception {
 
 static void refuse(struct reception *r, int fd, const struct client *client, enum reply reply, const char *why)
 {
-    refusals_say(&r->refusals, client->text, NULL, why);
+    refusals_say(&r->refusals, client->text, "", why);
     client_turn_away(fd, reply, r->config->hostname);
 }
 

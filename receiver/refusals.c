@@ -15,7 +15,7 @@ void refusals_say(struct refusals *refusals, const char *client, const char *pro
         return;
     log_start(&line, LOG_NOTICE, "turned away");
     log_text(&line, "client", span_text(client));
-    if (proxy != NULL)
+    if (proxy[0] != '\0')
         log_text(&line, "via", span_text(proxy));
     log_text(&line, "why", span_text(why));
     log_number(&line, "count", (int64_t)refusals->count);

@@ -11,10 +11,13 @@
                                         gets SIGTERM
     idle PORT SECONDS                   stays that long without a word
     answer PORT                         what a client between two messages is told when the server ends; prints "ready"
+    lingering PORT                      with one slot: a client that has said QUIT in TLS and does not leave, and what
+                                        the next one that asks for TLS is told; then the same when the first has left
 """
 import os
 import signal
 import socket
+import ssl
 import sys
 import threading
 import time
@@ -162,6 +165,36 @@ def answer(port):
     print(client.reply(), flush=True)
 
 
+def asking_for_tls(port):
+    """A client in the only slot, as soon as it is free, and what it is told."""
+    while True:
+        client = Client(port)
+        if client.greeting.startswith("220"):
+            client.say("EHLO client.example.org")
+            return client, client.say("STARTTLS")
+        client.close()
+        time.sleep(0.02)
+
+
+def lingering(port):
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    first, answer = asking_for_tls(int(port))
+    print("first:", answer)
+    first.socket = context.wrap_socket(first.socket)
+    first.file = first.socket.makefile("rb")
+    print("first:", first.say("QUIT"))
+    second, answer = asking_for_tls(int(port))
+    print("second:", answer)
+    print("second:", second.say("NOOP"))
+    second.close()
+    first.close()
+    while not answer.startswith("220"):
+        third, answer = asking_for_tls(int(port))
+        third.close()
+    print("third:", answer)
+
+
 if __name__ == "__main__":
-    scenario = {f.__name__: f for f in (many, together, suite, limits, stop, idle, answer)}[sys.argv[1]]
+    scenario = {f.__name__: f for f in (many, together, suite, limits, stop, idle, answer, lingering)}[sys.argv[1]]
     scenario(*sys.argv[2:])
