@@ -26,7 +26,6 @@
 enum {
     ACCEPTS_MAX = 16,      /* in one go */
     FINISH_MS = 60 * 1000, /* how long messages may still come in when it is to end */
-    CROWDED_TIMEOUT_MS = 20000,
 };
 
 /* What listens besides the sockets. */
@@ -35,7 +34,7 @@ enum { POLL_SIGNALS, POLL_WRITER, POLL_SOCKETS };
 struct reception {
     const struct listener *listener;
     const struct config *config;
-    struct config crowded; /* the same with shorter timeouts; owns nothing */
+    struct config crowded; /* the same with a shorter timeout; owns nothing */
     struct sandbox_profile profile;
     struct sandbox sandbox; /* of each session */
     int signals;            /* a signalfd */
@@ -336,8 +335,8 @@ static int open_reception(struct reception *r, struct err *err)
     if (take_signals(r, err) != 0 || start_writer(r, err) != 0)
         return -1;
     r->crowded = *r->config;
-    if (r->crowded.command_timeout_ms > CROWDED_TIMEOUT_MS)
-        r->crowded.command_timeout_ms = CROWDED_TIMEOUT_MS;
+    if (r->crowded.command_timeout_ms > r->config->crowded_timeout_ms)
+        r->crowded.command_timeout_ms = r->config->crowded_timeout_ms;
     r->profile = session_profile(r->config);
     if (slots_open(&r->slots, r->config->max_sessions, err) != 0)
         return -1;
