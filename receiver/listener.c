@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/fault.h"
 #include "common/frame.h"
 #include "common/log.h"
 #include "receiver/client.h"
@@ -55,7 +56,7 @@ struct reception {
 
 static void refuse(struct reception *r, int fd, const struct client *client, enum reply reply, const char *why)
 {
-    refusals_say(&r->refusals, client->text, "", why);
+    refusals_say(&r->refusals, reply == REPLY_UNAVAILABLE ? LOG_ERR : LOG_NOTICE, client->text, "", why);
     client_turn_away(fd, reply, r->config->hostname);
 }
 
@@ -80,7 +81,7 @@ static int fork_session(struct reception *r, int fd, const struct client *client
                               .offers_tls = starttls_is_offered(&r->offer),
                               .is_proxied = client->is_proxy,
                               .stop = r->stop[0]};
-    pid_t process = fork();
+    pid_t process = FAULT_ERRNO("session-fork") ? -1 : fork();
 
     if (process == 0)
         _exit(session_run(&session, &r->sandbox));
@@ -120,8 +121,7 @@ static void welcome(struct reception *r, int fd)
         /* Whose a proxy's connection is the writer hears, and counts. */
         refuse(r, fd, &client, REPLY_TOO_MANY_FROM_CLIENT, "max-sessions-per-client");
     } else if (start_session(r, fd, &client, &err) != 0) {
-        log_say(LOG_ERR, "no session: %s", err.text);
-        client_turn_away(fd, REPLY_UNAVAILABLE, r->config->hostname);
+        refuse(r, fd, &client, REPLY_UNAVAILABLE, err.text);
     }
     (void)close(fd);
 }

@@ -2,7 +2,7 @@
  * Log lines about clients that are turned away: a flood of connections must not become a flood of lines.
  *
  *     struct refusals refusals = {0};
- *     refusals_say(&refusals, client, "", "max-sessions");
+ *     refusals_say(&refusals, LOG_NOTICE, client, "", "max-sessions");
  */
 #ifndef RECEIVER_REFUSALS_H
 #define RECEIVER_REFUSALS_H
@@ -18,6 +18,6 @@ struct refusals {
 };
 
 /* `proxy` is the address of the proxy that the client came through, or empty. */
-void refusals_say(struct refusals *refusals, const char *client, const char *proxy, const char *why);
+void refusals_say(struct refusals *refusals, int level, const char *client, const char *proxy, const char *why);
 
 #endif

@@ -275,7 +275,8 @@ static int on_starttls(struct writer *writer, struct writer_session *session, st
     if (!frame_is_whole(frame))
         return err_set(err, ERR_PROTOCOL, "the session sent a malformed request for TLS");
     if (too_many_leave(writer, session)) {
-        refusals_say(&writer->refusals, session->client, session->proxy.via, "too many have not left STARTTLS yet");
+        refusals_say(&writer->refusals, LOG_NOTICE, session->client, session->proxy.via,
+                     "too many have not left STARTTLS yet");
         return answer_failed(session, FAILURE_NO_RESOURCES, err);
     }
     if (writer_tls_start(&session->tls, &writer->starttls, &stream, err) != 0) {
@@ -316,7 +317,7 @@ static int on_client(struct writer *writer, struct writer_session *session, stru
         return -1;
     too_many = session->proxy.is_client && count_same(writer, session) >= writer->config->max_client_sessions;
     if (too_many)
-        refusals_say(&writer->refusals, session->client, session->proxy.via, "max-sessions-per-client");
+        refusals_say(&writer->refusals, LOG_NOTICE, session->client, session->proxy.via, "max-sessions-per-client");
     session->state = too_many ? WRITER_LEAVING : WRITER_IDLE;
     frame_start(&met, too_many ? WIRE_TOO_MANY : WIRE_WELCOME);
     return answer(session, &met, NULL, err);

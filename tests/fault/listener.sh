@@ -71,4 +71,16 @@ for failure in spool-create=ENOSPC spool-fsync=EIO spool-rename=EIO; do
     equal "$failure: nothing is kept" "$(find "$instance/spool" -type f)" ""
 done
 
+# No process is to be had: everybody is told so at once, and the log does not fill with it.
+instance_open
+instance_config <<<'route "a@example.com" { }'
+listener_start MAILMILL_FAULT=session-fork=EAGAIN
+for i in 1 2 3; do
+    equal "no process for a session: client $i is told to come again" "$(timeout 20 cat <"/dev/tcp/127.0.0.1/$port")" \
+        $'421 4.3.0 mail.example.com takes no mail now, try again later\r'
+done
+equal "no process for a session: one line says so" "$(grep -c 'fork: Resource temporarily unavailable' "$instance/log")" 1
+process_stop "$listener"
+equal "no process for a session: the listener ends well" $? 0
+
 finish
