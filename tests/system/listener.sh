@@ -201,4 +201,10 @@ equal "without an index mail is received" "$(clients many "$port" 5 2 | wc -l)" 
 equal "and stored" "$(stored)" 10
 listener_stop
 
+instance_open
+configure 'nonsense = "yes"'
+equal "with a mistake in the configuration all who wait are told, whoever of them has left" \
+    "$(clients queued "$programs/mailmill-receiver" -c "$instance/mailmill.conf")" \
+    $'78\n421 4.3.0  takes no mail now, try again later'
+
 finish
