@@ -205,6 +205,6 @@ instance_open
 configure 'nonsense = "yes"'
 equal "with a mistake in the configuration all who wait are told, whoever of them has left" \
     "$(clients queued "$programs/mailmill-receiver" -c "$instance/mailmill.conf")" \
-    $'78\n421 4.3.0  takes no mail now, try again later'
+    $'78\n421 4.3.0 takes no mail now, try again later'
 
 finish
