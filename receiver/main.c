@@ -202,7 +202,7 @@ int main(int argc, char **argv)
     int status;
 
     tidy_descriptors(&listener);
-    (void)umask(0007); /* the spool and the index are one group's, and nobody else's */
+    (void)umask(0007);              /* the spool and the index are one group's, and nobody else's */
     (void)signal(SIGPIPE, SIG_IGN); /* before the first word to a client, who may have left */
     (void)signal(SIGXFSZ, SIG_IGN);
     load_config(&config, parse_options(argc, argv, &listener), &listener);
