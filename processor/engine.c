@@ -220,11 +220,15 @@ static int64_t schedule_ms(const struct engine *engine)
     return engine->reloads > 0 ? INT64_MAX : engine->schedule.next_ms;
 }
 
-/* Milliseconds until something is to be done without being woken; -1: nothing is. */
-static int sleep_ms(const struct engine *engine, int64_t now_ms)
+/* Milliseconds until something is to be done without being woken; -1: nothing is. The manager's watchdog hears that
+ * the loop still turns. */
+static int sleep_ms(struct engine *engine, int64_t now_ms)
 {
     int64_t next = smaller(runner_next_ms(&engine->runner), filing_next_ms(&engine->filing));
+    int64_t watchdog_ms = watchdog_continue(&engine->watchdog, clock_monotonic_ms());
 
+    if (watchdog_ms != INT64_MAX)
+        next = smaller(next, now_ms + watchdog_ms);
     if (engine->helper_ms != 0)
         next = smaller(next, engine->helper_ms);
     if (!engine->stopping)
@@ -335,6 +339,7 @@ int engine_run(struct engine *engine)
     log_say(LOG_INFO, "started: %zu routes, %zu handlers, spool %s", engine->config->route_count,
             engine->config->handler_count, engine->config->spool);
     notify_manager("READY=1");
+    watchdog_open(&engine->watchdog);
     while (!engine->failed && (!engine->stopping || runner_is_busy(&engine->runner))) {
         int64_t now_ms = clock_now_ms();
         size_t count;

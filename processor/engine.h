@@ -15,6 +15,7 @@
 #include "processor/intake.h"
 #include "processor/launcher.h"
 #include "processor/message.h"
+#include "processor/notify.h"
 #include "processor/outbox.h"
 #include "processor/rejections.h"
 #include "processor/retention.h"
@@ -44,6 +45,7 @@ struct engine {
     struct schedule schedule;
     struct rejections rejections;
     struct turn turn;
+    struct watchdog watchdog;
     struct retention retention;
 
     int lock;    /* held on the spool for as long as we live */

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 int launcher_start(struct launcher *launcher, const struct config *config, struct err *err)
@@ -24,6 +25,14 @@ int launcher_start(struct launcher *launcher, const struct config *config, struc
     (void)close(ends[1]);
     *launcher = (struct launcher){.socket = ends[0], .pid = child};
     return 0;
+}
+
+void launcher_end(struct launcher *launcher)
+{
+    (void)close(launcher->socket);
+    while (waitpid(launcher->pid, NULL, 0) < 0 && errno == EINTR)
+        continue;
+    *launcher = (struct launcher){.socket = -1};
 }
 
 int launcher_run(const struct launcher *launcher, uint64_t run, uint64_t handler,

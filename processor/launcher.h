@@ -57,6 +57,9 @@ struct launcher {
 __attribute__((warn_unused_result)) int launcher_start(struct launcher *launcher, const struct config *config,
                                                        struct err *err);
 
+/* Lets go of the launcher and waits for its end: whatever it started has ended then. */
+void launcher_end(struct launcher *launcher);
+
 /* Starts handler number `handler` as run `run`. The descriptors stay the caller's. */
 __attribute__((warn_unused_result)) int launcher_run(const struct launcher *launcher, uint64_t run, uint64_t handler,
                                                      const struct environment *environment, const int fds[static 3],

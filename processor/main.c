@@ -123,6 +123,7 @@ static int run(struct config *config)
     else
         status = engine_run(&engine);
     engine_close(&engine);
+    launcher_end(&launcher); /* a service manager that sees us end would kill it */
     if (status == 0)
         return EX_OK;
     return err.kind == ERR_PERMANENT ? EX_CONFIG : EX_TEMPFAIL;

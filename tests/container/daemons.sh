@@ -19,7 +19,7 @@ done_becomes() { history_wait "SELECT count(*) = $1 FROM history WHERE outcome =
 
 # ---- the units -----------------------------------------------------------------------------------
 
-equal "systemd finds nothing wrong with the units" "$(inside systemd-analyze verify mailmill-processor.service \
+equal "systemd finds nothing wrong with the units" "$(inside systemd-analyze verify --man=no mailmill-processor.service \
     mailmill-receiver.service mailmill-receiver.socket 2>&1)" ""
 
 # exposure UNIT: in tenths.
@@ -53,6 +53,26 @@ comes_back "the processor's launcher" "$(inside pgrep -u root -x mailmill-proces
 comes_back "the message parser" "$(inside pgrep -o -f mailmill-mime)"
 comes_back "the listener" "$(main_of mailmill-receiver)"
 comes_back "the writer" "$(inside pgrep -P "$(main_of mailmill-receiver)")"
+
+# ---- stopped -------------------------------------------------------------------------------------
+
+before=$(inside journalctl -u mailmill-processor -o cat | grep -c 'Killing process')
+inside systemctl restart mailmill-processor
+equal "it stops in good order, all of it" "$(inside journalctl -u mailmill-processor -o cat | grep -c 'Killing process')" "$before"
+
+# ---- stuck -----------------------------------------------------------------------------------------
+
+mkdir -p "$machine/root/etc/systemd/system/mailmill-processor.service.d"
+printf '[Service]\nWatchdogSec=2\n' >"$machine/root/etc/systemd/system/mailmill-processor.service.d/quick.conf"
+inside systemctl daemon-reload
+inside systemctl restart mailmill-processor
+stuck=$(main_of mailmill-processor)
+sleep 5
+equal "one that turns is left alone by the watchdog" "$(main_of mailmill-processor)" "$stuck"
+inside kill -STOP "$stuck"
+runs=$((runs + 1))
+machine_send count@example.com >/dev/null
+succeeds "one that is stuck is started anew, and goes on" done_becomes $runs
 
 # ---- stopped and booted --------------------------------------------------------------------------
 
