@@ -12,7 +12,7 @@
 #include "processor/command/commands.h"
 #include "processor/command/lookup.h"
 #include "processor/command/options.h"
-#include "processor/command/text.h"
+#include "processor/text.h"
 
 enum { LOG_FOUND = 0, LOG_NOTHING = 1 };
 

@@ -10,9 +10,9 @@
 #include <unistd.h>
 
 #include "processor/command/commands.h"
-#include "processor/command/json.h"
+#include "processor/command/json_column.h"
 #include "processor/command/options.h"
-#include "processor/command/text.h"
+#include "processor/text.h"
 
 enum { LINES_DEFAULT = 10, LINES_MAX = 100000, PATH_SIZE = 4096 };
 
