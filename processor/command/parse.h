@@ -5,6 +5,7 @@
 #include "processor/command/command.h"
 #include "processor/command/json.h"
 #include "processor/filename.h"
+#include "processor/message.h"
 #include "processor/parts.h"
 
 /* The names under which attachments were saved, by the number of their part; "" where one was not. */
@@ -12,6 +13,10 @@ struct parse_files {
     char (*names)[FILENAME_SIZE]; /* NULL: none was asked for */
     size_t count;
 };
+
+/* Waits for the helper's answer. */
+__attribute__((warn_unused_result)) int parse_await(struct message_helper *helper, struct message_answer *answer,
+                                                    struct err *err);
 
 /* The name of a part's file, or NULL. */
 const char *parse_file(const struct parse_files *files, const struct parts_record *part);
