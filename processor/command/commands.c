@@ -26,6 +26,8 @@ const struct command commands[] = {
      command_explain},
     {"why", "[--since DURATION] [--limit N] [--json] [ADDRESS|IP]",
      "Shows what was refused, of mail from or to an address, or from a client: why did it not arrive?", command_why},
+    {"try", "[--from ADDRESS] ADDRESS|HANDLER <FILE",
+     "Runs handlers for real with the message on standard input, and records nothing", command_try},
     {"inject", "--to ADDRESS [--from ADDRESS] <FILE",
      "Puts the message on standard input into the spool, as the receiver would, and prints its ID", command_inject},
     {"tail", "[--lines N] [--json]", "Follows the history: prints attempts as they end", command_tail},

@@ -35,6 +35,7 @@ int command_cancel(struct command_call *call);
 int command_show(struct command_call *call);
 int command_status(struct command_call *call);
 int command_tail(struct command_call *call);
+int command_try(struct command_call *call);
 int command_why(struct command_call *call);
 
 #endif

@@ -15,7 +15,7 @@ ROUTES
 lines_are() {
     local deadline=$((SECONDS + 20))
     until [ "$(wc -l <"$instance/tail")" -ge "$1" ]; do
-        [ $SECONDS -lt $deadline ] || return 1
+        [ "$SECONDS" -lt "$deadline" ] || return 1
         sleep 0.02
     done
     [ "$(wc -l <"$instance/tail")" -eq "$1" ]
@@ -76,7 +76,7 @@ exits "an operand" 64 'unexpected argument x' mailmill tail x
 
 equal "by a part of the subject" "$(json "[m['subject'] for m in data]" mailmill list --json --subject 'THING to')" \
     "['Some Thing to find']"
-equal "and a state" "$(json 'len(data)' mailmill list --json --subject thing --state done)" 1
+equal "and a state" "$(json 'len(data)' mailmill list --json --subject thing --state "done")" 1
 exits "no such subject" 1 'no such message' mailmill list --subject nothing
 exits "but not beside IDs" 64 'by' mailmill reprocess --dry-run --subject thing 0
 equal "reprocess has it, too" "$(mailmill reprocess --dry-run --subject thing | tail -n 1 | grep -c '[0-9]')" 1
