@@ -5,8 +5,8 @@
 #include "common/log.h"
 #include "processor/command/commands.h"
 #include "processor/command/options.h"
-#include "processor/command/text.h"
 #include "processor/retention.h"
+#include "processor/text.h"
 
 enum { PAUSE_MS = 10 /* between two batches, in which others get at the index */ };
 
