@@ -18,6 +18,7 @@
 
 #include "common/config.h"
 #include "common/index.h"
+#include "common/log_limit.h"
 #include "common/spool.h"
 #include "receiver/refusals.h"
 #include "receiver/starttls.h"
@@ -36,6 +37,7 @@ struct writer {
     struct writer_session *sessions; /* a list; of one session by itself empty */
     struct writer_session *leaving;  /* another, of those that are gone, and mailmill-tls is not yet */
     struct refusals refusals;        /* of clients behind a proxy */
+    struct log_limit noise;          /* lines about what clients did that brought no mail */
     bool unrecorded;                 /* the last rejection could not be recorded: it was said in the log */
     uint64_t promised;               /* bytes that are still to come, by the clients' word */
     int listener;                    /* a socket, or -1 */

@@ -190,6 +190,21 @@ static void record(struct writer *writer, const struct rejection *rejection)
     writer->unrecorded = status != 0;
 }
 
+/* Whether there may be one more line about a client that brought no mail. The history has its rejections all the
+ * same. */
+static bool may_log(struct writer *writer)
+{
+    uint64_t left_out;
+    enum log_limit_answer answer = log_limit_ask(&writer->noise, clock_monotonic_ms(), &left_out);
+
+    if (left_out > 0)
+        log_say(LOG_NOTICE, "%llu lines about clients were left out", (unsigned long long)left_out);
+    if (answer == LOG_LIMIT_LAST)
+        log_say(LOG_NOTICE, "more than %d lines about clients in %d s: the rest is left out", LOG_LIMIT_LINES,
+                LOG_LIMIT_MS / 1000);
+    return answer == LOG_LIMIT_SAY;
+}
+
 static void log_rejected(const struct writer_session *session, const struct rejection *rejection)
 {
     struct log_line line;
@@ -216,7 +231,8 @@ static int on_rejected(struct writer *writer, struct writer_session *session, st
     rejection.sender = frame_text(frame, ADDRESS_SIZE - 1);
     if (!frame_is_whole(frame) || of_mail > 1)
         return err_set(err, ERR_PROTOCOL, "the session sent a malformed rejection");
-    log_rejected(session, &rejection);
+    if (may_log(writer))
+        log_rejected(session, &rejection);
     if (of_mail == 1 && writer->config->record_rejections)
         record(writer, &rejection);
     return 0;
@@ -229,9 +245,10 @@ static int on_log(struct writer *writer, struct writer_session *session, struct 
     char storage[WIRE_LOG_MAX + 2 * ENVELOPE_CLIENT_SIZE + 16];
     struct buf line = buf_over(storage, sizeof storage);
 
-    (void)writer;
     if (!frame_is_whole(frame) || level > LOG_DEBUG)
         return err_set(err, ERR_PROTOCOL, "the session sent a malformed log line");
+    if (!may_log(writer))
+        return 0;
     buf_put(&line, text);
     buf_printf(&line, " client=%s", session->client);
     if (session->proxy.via[0] != '\0')

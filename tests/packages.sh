@@ -3,8 +3,9 @@
 #
 #     tests/packages.sh build|check|system|bench|demo|demo-svn|deb|lint|format ...
 #
-# Looks for each thing itself (a program, a library by pkg-config, a command of git), not for a package, so one built by hand will do.
-# On Debian and its children what is missing is installed through apt, by sudo where not root; elsewhere it is listed.
+# Looks for each thing itself (a program, a library by pkg-config, a command of git), not for a package, so one built by
+# hand will do. On Debian and its children what is missing is installed through apt, by sudo where not root; elsewhere it
+# is listed.
 set -eu
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 export PATH

@@ -10,7 +10,8 @@ where it wants them. That takes root. Who uses one gives it its settings in a cl
     server = Relay(folder)         folder: its own, emptied when it starts
     server.start(); server.port; server.stop()
 
-Where one can't be had, start() raises Missing, which says why.
+Where one can't be had, start() raises Missing, which says why. Run as a program, this fetches all of them, for those
+who will start them where there is no way to the packages.
 """
 
 import ctypes
@@ -116,10 +117,13 @@ class Peer(Server):
     program = None  # of the package, from its root
     libraries = ()  # packages of those that the program may miss on this machine
 
+    @property
+    def root(self):
+        return PACKAGES / self.package
+
     def prepare(self):
         if os.geteuid() != 0:
             raise Missing(f"{self.name}: running it needs root")
-        self.root = PACKAGES / self.package
         self.unpack()
         etc = self.folder / "etc.machine"
         etc.mkdir(exist_ok=True)
@@ -298,3 +302,8 @@ local_interfaces = 127.0.0.1
 
     def launch(self, output):
         return self.launch_inside([], ["/usr/sbin/exim4", "-C", f"{INSIDE}/exim.conf", "-bdf", "-q1m"], output)
+
+
+if __name__ == "__main__":
+    for kind in (Postfix, OpenSMTPD, Exim):
+        kind(PACKAGES).unpack()

@@ -11,4 +11,5 @@ fi
 succeeds "the package is made" package_path "$(package_version)"
 succeeds "and one of an older version" package_path 0.0.1
 succeeds "a minimal Debian is there" base_make "$(package_path "$(package_version)")"
+succeeds "so are the mail servers that are to send" python3 -B "$top/tests/peers.py"
 finish

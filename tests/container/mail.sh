@@ -62,8 +62,14 @@ message() { printf 'From: asker@example.org\nTo: whoami@example.com\nSubject: by
 succeeds "msmtp at the other end" eval 'message msmtp | outside msmtp --host=192.0.2.2 --from=asker@example.org whoami@example.com'
 succeeds "msmtp by IPv6" eval 'message msmtp | outside msmtp --host=2001:db8::2 --from=asker@example.org whoami@example.com'
 succeeds "msmtp in the machine" eval 'message msmtp | inside msmtp --host=127.0.0.1 --from=asker@example.org whoami@example.com'
-succeeds "all of it is done" history_wait "SELECT count(*) = 4 FROM history WHERE handler = 'plain' AND outcome = 'done'"
-equal "and nothing else was taken" "$(counts)" $((before + 4))
+for server in POSTFIX EXIM; do
+    succeeds "$server at the other end passes a message on" outside python3 "$top/tests/container/mta.py" $server \
+        "$machine/$server" 192.0.2.2 asker@example.org whoami@example.com
+done
+succeeds "all of it is done" history_wait "SELECT count(*) = 6 FROM history WHERE handler = 'plain' AND outcome = 'done'"
+equal "each once" "$(history "SELECT group_concat(subject) FROM (SELECT DISTINCT subject FROM history
+    WHERE handler = 'plain' AND subject LIKE 'by %' ORDER BY subject)")" "by EXIM,by POSTFIX,by msmtp"
+equal "and nothing else was taken" "$(counts)" $((before + 6))
 
 # ---- handlers are their users --------------------------------------------------------------------
 

@@ -55,11 +55,22 @@ smtp 'EHLO c.example.org' 'MAIL FROM:<s@example.org>' 'RCPT TO:<nobody@example.c
 equal "record-rejections = false: no journal" "$(ls "$(journal)" 2>/dev/null)" ''
 equal "but a line in the log" "$(grep -c 'to=nobody@example.com' "$instance/log")" 1
 
+# ---- a flood -------------------------------------------------------------------------------------
+
+configure 'max-errors = "1000"'
+before=$(sql 'SELECT count(*) FROM rejections')
+: >"$instance/log"
+mapfile -t flood < <(for i in $(seq 300); do printf 'MAIL FROM:<s@example.org>\nRCPT TO:<n%d@example.com>\nRSET\n' "$i"; done)
+smtp 'EHLO c.example.org' "${flood[@]}" 'QUIT' >/dev/null
+equal "of a flood the log has a hundred lines" "$(grep -c ' rejected ' "$instance/log")" 100
+equal "and says so, once" "$(grep -c 'more than 100 lines about clients in 10 s: the rest is left out' "$instance/log")" 1
+succeeds "the history has all of it" wait_for "SELECT count(*) = $((before + 300)) FROM rejections"
+
 # ---- asleep --------------------------------------------------------------------------------------
 
 configure
 smtp 'EHLO c.example.org' 'MAIL FROM:<s@example.org>' 'RCPT TO:<nobody@example.com>' 'QUIT' >/dev/null
-recorded 9 >/dev/null || fail "another one is recorded"
+recorded $((before + 301)) >/dev/null || fail "another one is recorded"
 if strace -o /dev/null true 2>/dev/null; then
     sleep 2 # a second after the last it looks once more
     timeout -s INT 2 strace -f -o "$instance/strace" -p "$processor" 2>/dev/null

@@ -220,10 +220,7 @@ smtp_tls_security_level = {"encrypt" if self.tls else "none"}
 smtp_line_length_limit = 0
 message_size_limit = 50000000
 mailbox_size_limit = 0
-smtp_destination_concurrency_limit = 4
-maillog_file_prefixes = {peers.INSIDE}
-maillog_file = {peers.INSIDE}/log"""
-        server.services += "postlog unix-dgram n - n - 1 postlogd\n"
+smtp_destination_concurrency_limit = 4"""
         return server
 
 
