@@ -34,7 +34,7 @@
 
 enum {
     CONFIG_NAME_MAX = 64,      /* bytes in a handler's name: letters, digits, - and _ */
-    CONFIG_KEY_COUNT = 52,     /* rows of the table of keys */
+    CONFIG_KEY_COUNT = 53,     /* rows of the table of keys */
     CONFIG_ERRORS_MAX = 100,   /* mistakes that are reported of one file */
     CONFIG_FILE_MAX = 1 << 20, /* bytes of a file */
 };
@@ -111,6 +111,7 @@ struct config {
     uint64_t min_body_rate;       /* bytes a second; 0: no limit */
     int64_t greet_delay_ms;       /* in which a client must not speak; 0: none */
     int64_t command_timeout_ms;   /* longest wait for a command or a block of a body */
+    int64_t crowded_timeout_ms;   /* the same, if that is longer, for who comes while most places are taken */
     int64_t session_timeout_ms;   /* longest session */
     unsigned max_sessions;        /* at a time, of a receiver that accepts connections itself */
     unsigned max_client_sessions; /* of them, from one client */

@@ -70,6 +70,8 @@ static const struct config_key keys[] = {
      .help = "the most clients at the same time, where the receiver is started with a listening socket"},
     {.name = "max-sessions-per-client", GLOBAL(max_client_sessions), NUMBER("1", "1000"), .default_text = "10",
      .help = "the most of them from one IPv4 address or one IPv6 network of 64 bits"},
+    {.name = "crowded-timeout", GLOBAL(crowded_timeout_ms), DURATION("1s", "1h"), .default_text = "20s",
+     .help = "command-timeout, where that is longer, for clients that come while nine of ten places are taken"},
     {.name = "trusted-proxies", GLOBAL(trusted_proxies), NETWORKS,
      .help = "addresses and networks of proxies that say by the PROXY protocol whose connection they pass on"},
     {.name = "idle-exit", GLOBAL(idle_exit_ms), DURATION("0", "1d"), .default_text = "1m",

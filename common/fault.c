@@ -11,7 +11,8 @@ static const struct {
     const char *name;
     int number;
 } errors[] = {{"ENOSPC", ENOSPC}, {"EIO", EIO},       {"EMFILE", EMFILE},
-              {"EDQUOT", EDQUOT}, {"EACCES", EACCES}, {"EOPNOTSUPP", EOPNOTSUPP}};
+              {"EDQUOT", EDQUOT}, {"EACCES", EACCES}, {"EOPNOTSUPP", EOPNOTSUPP},
+              {"EAGAIN", EAGAIN}};
 
 /* What the environment asks for at this point: the text behind the name, or NULL when it names another point. */
 static const char *asked(const char *name)

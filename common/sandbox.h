@@ -4,9 +4,9 @@
  * What needs memory or files is prepared before the fork; what is applied after it are a few system calls:
  *
  *     struct sandbox sandbox = {0};
- *     sandbox_prepare(&sandbox, &session_profile, &err);     in the parent
- *     if (fork() == 0) sandbox_apply(&sandbox, &err);        in the child, before it reads foreign bytes
- *     sandbox_free(&sandbox);                                in each that goes on
+ *     sandbox_prepare(&sandbox, &profile, NULL, 0, &err);     in the parent
+ *     if (fork() == 0) sandbox_apply(&sandbox, &err);         in the child, before it reads foreign bytes
+ *     sandbox_free(&sandbox);                                 in each that goes on
  *
  * seccomp and no_new_privs must work, or applying fails. Landlock is used as far as the kernel has it.
  * Sources: landlock(7), seccomp(2), PR_SET_NO_NEW_PRIVS in prctl(2).
@@ -69,7 +69,7 @@ __attribute__((warn_unused_result)) int sandbox_prepare(struct sandbox *sandbox,
                                                         struct err *err);
 /*
  * The same for a profile that has its program or uses no seccomp: the filter costs nothing then, and libseccomp is
- * not loaded.
+ * not needed.
  */
 __attribute__((warn_unused_result)) int sandbox_prepare_ready(struct sandbox *sandbox,
                                                               const struct sandbox_profile *profile,

@@ -206,9 +206,7 @@ static enum reply set_body(struct mail_arguments *mail, struct span value)
 {
     if (mail->has_body)
         return REPLY_REPEATED_PARAMETER;
-    if (span_equal_nocase(value, span_text("8BITMIME")))
-        mail->body = BODY_8BITMIME;
-    else if (!span_equal_nocase(value, span_text("7BIT")))
+    if (!span_equal_nocase(value, span_text("7BIT")) && !span_equal_nocase(value, span_text("8BITMIME")))
         return REPLY_BAD_BODY;
     mail->has_body = true;
     return REPLY_NONE;

@@ -61,15 +61,12 @@ struct command {
     struct span argument; /* without the spaces around it */
 };
 
-enum body_type { BODY_7BIT, BODY_8BITMIME };
-
-/* What MAIL said. */
+/* What MAIL said. BODY is checked, and makes no difference: every octet is kept. */
 struct mail_arguments {
     struct address sender;
     bool has_size;
     uint64_t size_bytes; /* as declared; 0 without SIZE */
     bool has_body;
-    enum body_type body;
     bool utf8; /* SMTPUTF8: this transaction's addresses may be other than ASCII */
 };
 

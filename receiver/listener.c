@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/fault.h"
 #include "common/frame.h"
 #include "common/log.h"
 #include "receiver/client.h"
@@ -26,7 +27,6 @@
 enum {
     ACCEPTS_MAX = 16,      /* in one go */
     FINISH_MS = 60 * 1000, /* how long messages may still come in when it is to end */
-    CROWDED_TIMEOUT_MS = 20000,
 };
 
 /* What listens besides the sockets. */
@@ -35,7 +35,7 @@ enum { POLL_SIGNALS, POLL_WRITER, POLL_SOCKETS };
 struct reception {
     const struct listener *listener;
     const struct config *config;
-    struct config crowded; /* the same with shorter timeouts; owns nothing */
+    struct config crowded; /* the same with a shorter timeout; owns nothing */
     struct sandbox_profile profile;
     struct sandbox sandbox; /* of each session */
     int signals;            /* a signalfd */
@@ -56,7 +56,7 @@ struct reception {
 
 static void refuse(struct reception *r, int fd, const struct client *client, enum reply reply, const char *why)
 {
-    refusals_say(&r->refusals, client->text, NULL, why);
+    refusals_say(&r->refusals, reply == REPLY_UNAVAILABLE ? LOG_ERR : LOG_NOTICE, client->text, "", why);
     client_turn_away(fd, reply, r->config->hostname);
 }
 
@@ -81,7 +81,7 @@ static int fork_session(struct reception *r, int fd, const struct client *client
                               .offers_tls = starttls_is_offered(&r->offer),
                               .is_proxied = client->is_proxy,
                               .stop = r->stop[0]};
-    pid_t process = fork();
+    pid_t process = FAULT_ERRNO("session-fork") ? -1 : fork();
 
     if (process == 0)
         _exit(session_run(&session, &r->sandbox));
@@ -121,8 +121,7 @@ static void welcome(struct reception *r, int fd)
         /* Whose a proxy's connection is the writer hears, and counts. */
         refuse(r, fd, &client, REPLY_TOO_MANY_FROM_CLIENT, "max-sessions-per-client");
     } else if (start_session(r, fd, &client, &err) != 0) {
-        log_say(LOG_ERR, "no session: %s", err.text);
-        client_turn_away(fd, REPLY_UNAVAILABLE, r->config->hostname);
+        refuse(r, fd, &client, REPLY_UNAVAILABLE, err.text);
     }
     (void)close(fd);
 }
@@ -336,8 +335,8 @@ static int open_reception(struct reception *r, struct err *err)
     if (take_signals(r, err) != 0 || start_writer(r, err) != 0)
         return -1;
     r->crowded = *r->config;
-    if (r->crowded.command_timeout_ms > CROWDED_TIMEOUT_MS)
-        r->crowded.command_timeout_ms = CROWDED_TIMEOUT_MS;
+    if (r->crowded.command_timeout_ms > r->config->crowded_timeout_ms)
+        r->crowded.command_timeout_ms = r->config->crowded_timeout_ms;
     r->profile = session_profile(r->config);
     if (slots_open(&r->slots, r->config->max_sessions, err) != 0)
         return -1;

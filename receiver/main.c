@@ -202,10 +202,10 @@ int main(int argc, char **argv)
     int status;
 
     tidy_descriptors(&listener);
-    (void)umask(0007); /* the spool and the index are one group's, and nobody else's */
-    load_config(&config, parse_options(argc, argv, &listener), &listener);
-    (void)signal(SIGPIPE, SIG_IGN);
+    (void)umask(0007);              /* the spool and the index are one group's, and nobody else's */
+    (void)signal(SIGPIPE, SIG_IGN); /* before the first word to a client, who may have left */
     (void)signal(SIGXFSZ, SIG_IGN);
+    load_config(&config, parse_options(argc, argv, &listener), &listener);
     status = listener.socket_count > 0 ? listener_run(&listener) : serve_one(&config);
     config_free(&config);
     return status;

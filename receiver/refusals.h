@@ -2,7 +2,7 @@
  * Log lines about clients that are turned away: a flood of connections must not become a flood of lines.
  *
  *     struct refusals refusals = {0};
- *     refusals_say(&refusals, client, NULL, "max-sessions");
+ *     refusals_say(&refusals, LOG_NOTICE, client, "", "max-sessions");
  */
 #ifndef RECEIVER_REFUSALS_H
 #define RECEIVER_REFUSALS_H
@@ -17,7 +17,7 @@ struct refusals {
     uint64_t count; /* since the last one */
 };
 
-/* `proxy` is the address of the proxy that the client came through, or NULL. */
-void refusals_say(struct refusals *refusals, const char *client, const char *proxy, const char *why);
+/* `proxy` is the address of the proxy that the client came through, or empty. */
+void refusals_say(struct refusals *refusals, int level, const char *client, const char *proxy, const char *why);
 
 #endif

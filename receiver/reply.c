@@ -132,10 +132,10 @@ void reply_put(struct buf *output, enum reply reply, struct span argument)
         buf_printf(&line, "%s ", row->status);
     buf_put_text(&line, row->text);
     if (row->rest != NULL) {
-        size_t room = REPLY_LINE_MAX - line.size - span_text(row->rest).size - 2;
+        struct span rest = span_text(row->rest);
 
-        put_cleaned(&line, argument, room);
-        buf_put_text(&line, row->rest);
+        put_cleaned(&line, argument, REPLY_LINE_MAX - line.size - rest.size - 2);
+        buf_put(&line, argument.size > 0 ? rest : span_trim(rest)); /* our own name, where it is not known */
     }
     buf_put_text(&line, "\r\n");
     buf_put(output, buf_span(&line));

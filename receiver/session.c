@@ -41,6 +41,7 @@ struct conversation {
     int body;              /* the message's file, or -1 */
     uint64_t body_written; /* bytes */
     bool over;
+    bool orphaned; /* over because the writer is gone */
     char input_storage[INPUT_SIZE];
     char output_storage[OUTPUT_SIZE];
     char recipient_storage[WIRE_RECIPIENTS_MAX];
@@ -49,27 +50,44 @@ struct conversation {
 
 /* ---- the writer ---- */
 
-/* Gives false when the writer is gone: then there is nobody to receive mail for. */
+/* Without it there is nobody to receive mail for. */
+static void lose_writer(struct conversation *c)
+{
+    c->orphaned = true;
+    c->over = true;
+}
+
+/* Gives false when the writer is gone. */
 static bool tell(struct conversation *c, const struct buf *frame)
 {
     struct err err;
 
     if (frame_send(c->session->writer, frame, NULL, 0, &err) == 0)
         return true;
-    c->over = true;
+    lose_writer(c);
     return false;
+}
+
+/* Sends a request, and waits for the answer. */
+static enum reply_failure ask(struct conversation *c, const struct buf *frame, enum wire_answer wanted, int *fd,
+                              char *id)
+{
+    enum reply_failure failure = FAILURE_TEMPORARY;
+    bool gone = false;
+
+    if (tell(c, frame))
+        failure = session_answer_hear(c->session->writer, wanted, fd, id, &gone);
+    if (gone)
+        lose_writer(c);
+    return failure;
 }
 
 static void log_through_writer(void *context, int level, struct span text)
 {
     struct conversation *c = context;
-    char storage[WIRE_LOG_MAX + 64];
-    struct buf frame = buf_over(storage, sizeof storage);
 
-    frame_start(&frame, WIRE_LOG);
-    frame_put_number(&frame, (uint64_t)level);
-    frame_put_text(&frame, span_slice(text, 0, WIRE_LOG_MAX));
-    (void)tell(c, &frame);
+    if (session_report_line(c->session->writer, level, text) != 0)
+        lose_writer(c);
 }
 
 /* ---- the machine's events ---- */
@@ -77,7 +95,6 @@ static void log_through_writer(void *context, int level, struct span text)
 static void open_message(struct conversation *c)
 {
     struct buf frame = buf_over(c->frame_storage, sizeof c->frame_storage);
-    enum reply_failure failure = FAILURE_TEMPORARY;
 
     frame_start(&frame, WIRE_BEGIN);
     frame_put_text(&frame, span_text(smtp_protocol(&c->smtp)));
@@ -86,9 +103,7 @@ static void open_message(struct conversation *c)
     frame_put_text(&frame, buf_span(&c->smtp.recipients));
     frame_put_number(&frame, c->smtp.mail.size_bytes);
     c->body_written = 0;
-    if (tell(c, &frame))
-        failure = session_answer_hear(c->session->writer, WIRE_READY, &c->body, NULL, &c->over);
-    smtp_opened(&c->smtp, failure, &c->output);
+    smtp_opened(&c->smtp, ask(c, &frame, WIRE_READY, &c->body, NULL), &c->output);
 }
 
 static void append_body(struct conversation *c, struct span body)
@@ -118,21 +133,20 @@ static void commit_message(struct conversation *c)
 {
     char storage[WIRE_ANSWER_MAX];
     struct buf frame = buf_over(storage, sizeof storage);
-    enum reply_failure failure = FAILURE_TEMPORARY;
+    enum reply_failure failure;
     char id[ID_SIZE] = "";
 
     close_body(c);
     frame_start(&frame, WIRE_COMMIT);
     frame_put_number(&frame, c->body_written);
-    if (tell(c, &frame))
-        failure = session_answer_hear(c->session->writer, WIRE_COMMITTED, NULL, id, &c->over);
+    failure = ask(c, &frame, WIRE_COMMITTED, NULL, id);
     smtp_committed(&c->smtp, failure, id, &c->output);
 }
 
 static void report_rejection(struct conversation *c)
 {
     if (session_report_rejection(c->session->writer, &c->smtp) != 0)
-        c->over = true;
+        lose_writer(c);
 }
 
 static void discard_message(struct conversation *c)
@@ -143,16 +157,6 @@ static void discard_message(struct conversation *c)
     close_body(c);
     frame_start(&frame, WIRE_DISCARD);
     (void)tell(c, &frame);
-}
-
-static void report_discarded(struct conversation *c)
-{
-    struct log_line line;
-
-    log_start(&line, LOG_INFO, "discarded");
-    log_text(&line, "from", span_text(c->smtp.mail.sender.text));
-    log_number(&line, "recipients", c->smtp.discarded_count);
-    log_end(&line);
 }
 
 /* ---- the client ---- */
@@ -183,8 +187,11 @@ static int wait_for(struct conversation *c, int fd, short events)
         .writer = c->session->writer,
         .stop = events == POLLIN && may_stop(c) ? c->session->stop : -1,
     };
+    int ready = session_wait(&wait, deadline(c, events));
 
-    return session_wait(&wait, deadline(c, events));
+    if (ready < 0)
+        lose_writer(c);
+    return ready;
 }
 
 /* Writes all that is in `output`. A client that does not take its replies in time is left without a word. */
@@ -204,12 +211,7 @@ static void flush(struct conversation *c)
 
 static void report_end(const char *what, const struct conversation *c)
 {
-    struct log_line line;
-
-    log_start(&line, LOG_INFO, what);
-    log_text(&line, "helo", span_text(c->smtp.helo));
-    log_text(&line, "in", span_text(c->body >= 0 ? "message" : "command"));
-    log_end(&line);
+    session_report_end(what, &c->smtp, c->body >= 0 ? "message" : "command");
 }
 
 static void time_out(struct conversation *c)
@@ -335,7 +337,7 @@ static void step(struct conversation *c)
         discard_message(c);
         break;
     case SMTP_DISCARDED:
-        report_discarded(c);
+        session_report_discarded(&c->smtp);
         break;
     case SMTP_REJECTED:
         report_rejection(c);
@@ -348,6 +350,13 @@ static void step(struct conversation *c)
         c->over = true;
         break;
     }
+}
+
+/* To a client that has lost its session through no fault of its own, as far as it takes it at once. */
+static void apologise(struct conversation *c)
+{
+    smtp_hang_up(&c->smtp, REPLY_UNAVAILABLE, &c->output);
+    (void)session_send(c->out, buf_span(&c->output));
 }
 
 static void begin(struct conversation *c, const struct session *session)
@@ -383,6 +392,9 @@ int session_run(const struct session *session, struct sandbox *sandbox)
         greet(&c);
     while (!c.over)
         step(&c);
-    /* With the writer gone there is nobody to be told; its end says enough. */
+    if (c.orphaned) {
+        apologise(&c);
+        return EX_OK;
+    }
     return session_report_sent_away(session->writer, &c.smtp) == 0 ? EX_OK : EX_UNAVAILABLE;
 }

@@ -3,8 +3,8 @@
  * socketpair to the writer and, while a message comes in, a descriptor that appends to that message's file. It drives
  * the SMTP machine (receiver/smtp.h) against deadlines, and allocates nothing.
  *
- *     sandbox_prepare_ready(&sandbox, &session_profile, NULL, 0, &err);      before the fork
- *     _exit(session_run(&session, &sandbox));                          in the child
+ *     sandbox_prepare_ready(&sandbox, &profile, NULL, 0, &err);   profile from session_profile(), before the fork
+ *     _exit(session_run(&session, &sandbox));                     in the child
  */
 #ifndef RECEIVER_SESSION_H
 #define RECEIVER_SESSION_H

@@ -1,8 +1,8 @@
 /*
  * The session's rights, given up before it reads its first byte from the network.
  *
- *     sandbox_prepare_ready(&sandbox, &profile, NULL, 0, &err); profile from session_profile(), before the fork
- *     session_enter_sandbox(session, &sandbox, &err);           in the child
+ *     sandbox_prepare_ready(&sandbox, &profile, NULL, 0, &err);    profile from session_profile(), before the fork
+ *     session_enter_sandbox(session, &sandbox, &err);              in the child
  */
 #ifndef RECEIVER_SESSION_SANDBOX_H
 #define RECEIVER_SESSION_SANDBOX_H

@@ -20,8 +20,8 @@ struct session_wait {
 };
 
 /*
- * Waits until the client can be read or written, or `ends`, in monotonic milliseconds. 1 ready, 0 too late, -1 no use
- * to go on, and SESSION_WAIT_STOP when the receiver is to end.
+ * Waits until the client can be read or written, or `ends`, in monotonic milliseconds. 1 ready, 0 too late, -1 the
+ * writer is gone, and SESSION_WAIT_STOP when the receiver is to end.
  */
 int session_wait(const struct session_wait *wait, int64_t ends);
 

@@ -15,9 +15,9 @@
  *         case SMTP_WITHDRAWN: discard the file: the client has thought better of it, nothing was refused
  *         case SMTP_DISCARDED: a message of which no recipient is kept was swallowed and answered 250
  *         case SMTP_REJECTED:  smtp.rejection says what was refused
- *         case SMTP_STARTTLS:  write `output`, shake hands; TLS runs: smtp_secured(&smtp), nothing more is read in
- * the clear; it can't be had, and `output` is not written yet: smtp_not_secured(&smtp, &output) case SMTP_CLOSE:
- * write `output`, leave
+ *         case SMTP_STARTTLS:  write `output`, shake hands:            smtp_secured(&smtp)
+ *                              or, before it is written, there is none: smtp_not_secured(&smtp, &output)
+ *         case SMTP_CLOSE:     write `output`, leave
  *         }
  *
  * Each SMTP_OPEN that is answered FAILURE_NONE is followed by any number of SMTP_BODY and one of SMTP_COMMIT,
@@ -136,8 +136,7 @@ struct smtp {
     struct chunk_arguments chunk; /* its size is what is still to come */
     enum reply chunk_refusal;     /* what is said at its end instead of taking it; or REPLY_NONE */
     bool chunks_failed;           /* the last command was a BDAT that was refused: more may be on their way */
-    size_t
-        securing_reply_size; /* bytes of the 220 at the end of `output`, while SMTP_STARTTLS waits for its answer */
+    size_t securing_reply_size;   /* of the 220 at the end of `output`, while SMTP_STARTTLS waits for its answer */
     struct command_line line;
     struct content content;
 };

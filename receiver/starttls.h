@@ -13,7 +13,7 @@
  * client before the session has written one byte in turn. Then come the client's bytes, decrypted, and the answers.
  *
  * A sandbox is for good and for the programs that are started in it, and mailmill-tls has to load libraries and read
- * its key. So the writer, which may not after its first message (receiver/writer_sandbox.h), leaves a process behind
+ * its key. So the writer, which may not from its own sandbox on (receiver/writer_sandbox.h), leaves a process behind
  * that may: it takes one descriptor for each request, no path and no command line, and starts nothing else.
  */
 #ifndef RECEIVER_STARTTLS_H

@@ -6,8 +6,9 @@
  *     starttls_pair_name(config, pair)                                  before the files are read
  *     starttls_verdict_keep(config, pair, &verdict, &err)               what came of it
  *
- *     if (starttls_verdict_find(config, pair, &verdict) && starttls_verdict_judge(&verdict, config, now_s, &err) !=
- * 0) STARTTLS would fail, and err says why
+ *     if (starttls_verdict_find(config, pair, &verdict) &&
+ *         starttls_verdict_judge(&verdict, config->certificate, now_s, &err) != 0)
+ *         STARTTLS would fail, and err says why
  *
  * A file that is damaged says nothing, and is replaced by the next verdict. Losing it does no harm.
  */

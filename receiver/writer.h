@@ -29,17 +29,17 @@ struct writer {
     struct starttls starttls; /* without a config: TLS is not offered */
 
     /* Private to the writer. */
-    struct spool
-        spool; /* opened, and the sandbox applied, at the start of many sessions, or when the first message begins */
+    /* Opened, and the sandbox applied, at the start of many sessions, or when the first message begins. */
+    struct spool spool;
     struct index index;   /* opened when the first message is committed */
     int64_t index_due_ms; /* after a failure: when the index is looked at again */
     struct writer_commit commit;
     struct writer_session *sessions; /* a list; of one session by itself empty */
     struct writer_session *leaving;  /* another, of those that are gone, and mailmill-tls is not yet */
-    struct refusals refusals;        /* of clients behind a proxy */
+    struct refusals refusals;        /* of clients behind a proxy, and of TLS */
     struct log_limit noise;          /* lines about what clients did that brought no mail */
     bool unrecorded;                 /* the last rejection could not be recorded: it was said in the log */
-    uint64_t promised;               /* bytes that are still to come, by the clients' word */
+    uint64_t promised;               /* bytes of the messages in hand, by the clients' word */
     int listener;                    /* a socket, or -1 */
     int events;                      /* an epoll descriptor, or -1 */
 };

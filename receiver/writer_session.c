@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -41,19 +42,25 @@ static int answer(const struct writer_session *session, const struct buf *frame,
     return err->number == EAGAIN ? err_set(err, ERR_PROTOCOL, "the session takes no answers") : -1;
 }
 
-/* Logs why, and tells the session what to tell the client. The message, if one was begun, is gone. */
-static int answer_failure(const struct writer_session *session, const struct err *why, struct err *err)
+static int answer_failed(const struct writer_session *session, enum reply_failure failure, struct err *err)
 {
     char storage[WIRE_ANSWER_MAX];
     struct buf frame = buf_over(storage, sizeof storage);
+
+    frame_start(&frame, WIRE_FAILED);
+    frame_put_number(&frame, failure);
+    return answer(session, &frame, NULL, err);
+}
+
+/* Logs why, and tells the session what to tell the client. The message, if one was begun, is gone. */
+static int answer_failure(const struct writer_session *session, const struct err *why, struct err *err)
+{
     enum reply_failure failure = reply_failure_of(why->number);
 
     if (failure == FAILURE_NONE)
         failure = why->kind == ERR_PERMANENT ? FAILURE_REFUSED : FAILURE_TEMPORARY;
     log_say(LOG_ERR, "%s", why->text);
-    frame_start(&frame, WIRE_FAILED);
-    frame_put_number(&frame, failure);
-    return answer(session, &frame, NULL, err);
+    return answer_failed(session, failure, err);
 }
 
 static void log_accepted(const struct writer_session *session)
@@ -257,6 +264,22 @@ static int on_log(struct writer *writer, struct writer_session *session, struct 
     return 0;
 }
 
+/*
+ * A client that is done and does not leave keeps its mailmill-tls for a while, but no slot of the listener's. Of
+ * these there are no more than of sessions, lest who comes again and again has the machine full of them.
+ */
+static bool too_many_leave(const struct writer *writer, const struct writer_session *session)
+{
+    size_t count = 0;
+    size_t same = 0;
+
+    for (const struct writer_session *other = writer->leaving; other != NULL; other = other->next) {
+        count++;
+        same += strcmp(other->client, session->client) == 0;
+    }
+    return count >= writer->config->max_sessions || same >= writer->config->max_client_sessions;
+}
+
 static int on_starttls(struct writer *writer, struct writer_session *session, struct frame_reader *frame,
                        struct err *err)
 {
@@ -268,6 +291,11 @@ static int on_starttls(struct writer *writer, struct writer_session *session, st
 
     if (!frame_is_whole(frame))
         return err_set(err, ERR_PROTOCOL, "the session sent a malformed request for TLS");
+    if (too_many_leave(writer, session)) {
+        refusals_say(&writer->refusals, LOG_NOTICE, session->client, session->proxy.via,
+                     "too many have not left STARTTLS yet");
+        return answer_failed(session, FAILURE_NO_RESOURCES, err);
+    }
     if (writer_tls_start(&session->tls, &writer->starttls, &stream, err) != 0) {
         if (err->kind == ERR_PROTOCOL)
             return -1;
@@ -306,7 +334,7 @@ static int on_client(struct writer *writer, struct writer_session *session, stru
         return -1;
     too_many = session->proxy.is_client && count_same(writer, session) >= writer->config->max_client_sessions;
     if (too_many)
-        refusals_say(&writer->refusals, session->client, session->proxy.via, "max-sessions-per-client");
+        refusals_say(&writer->refusals, LOG_NOTICE, session->client, session->proxy.via, "max-sessions-per-client");
     session->state = too_many ? WRITER_LEAVING : WRITER_IDLE;
     frame_start(&met, too_many ? WIRE_TOO_MANY : WIRE_WELCOME);
     return answer(session, &met, NULL, err);

@@ -3,8 +3,8 @@
  * files.
  *
  *     writer_session_init(session, &config, socket, client);
- *     writer_session_hear(writer, session, &err);     a request is there: 1 served, 0 the session is gone, -1 cut it
- * off writer_session_answer(...);                     a commit has ended: what the session is told
+ *     writer_session_hear(writer, session, &err);     a request is there: 1 served, 0 it is gone, -1 cut it off
+ *     writer_session_answer(writer, session, &err);   a commit has ended: what the session is told
  *     writer_session_end(writer, session);            whatever it had in hand is gone
  */
 #ifndef RECEIVER_WRITER_SESSION_H
@@ -45,7 +45,8 @@ void writer_session_init(struct writer_session *session, const struct config *co
 
 /* Whether it has a message in hand: a file in tmp/, or on its way into new/. */
 bool writer_session_has_message(const struct writer_session *session);
-/* Opens the spool, loads what the index needs and enters the sandbox; harmless when that is done already. */
+
+/* Opens the spool and enters the sandbox; harmless when that is done already. */
 __attribute__((warn_unused_result)) int writer_session_lock_in(struct writer *writer, struct err *err);
 
 /* Serves one request. The session is in WRITER_COMMITTING when it has completed a message. */

@@ -24,9 +24,10 @@ index-open         ENOSPC 250 -     yes
 index-add          EIO    250 -     yes
 index-add          ENOSPC 250 -     yes
 '
-# These are the processor's, and tried below, and those of rejections.sh.
+# These are the processor's, and tried below, and those of rejections.sh and listener.sh.
 for point in $(points FAULT_ERRNO); do
-    [[ $point == attempt-save || $point == index-settle || $point == spool-remove || $point == rejection* ]] ||
+    [[ $point == attempt-save || $point == index-settle || $point == spool-remove || $point == rejection* ||
+        $point == session-fork ]] ||
         grep -q "^$point " <<<"$expected" || fail "there is a test for the fault point $point"
 done
 

@@ -37,7 +37,12 @@ missing() {
 }
 
 for point in "${points[@]}"; do
-    for passing in 1 17; do
+    # What a group of messages passes once may be passed no more often than one client has messages.
+    case $point in
+    spool-committed | index-*) later=$messages ;;
+    *) later=17 ;;
+    esac
+    for passing in 1 $later; do
         name=$point:$passing
         instance_open
         instance_config <<<'max-sessions-per-client = "50" route "a@example.com" { }'
@@ -65,5 +70,17 @@ for failure in spool-create=ENOSPC spool-fsync=EIO spool-rename=EIO; do
     equal "$failure: the listener ends well" $? 0
     equal "$failure: nothing is kept" "$(find "$instance/spool" -type f)" ""
 done
+
+# No process is to be had: everybody is told so at once, and the log does not fill with it.
+instance_open
+instance_config <<<'route "a@example.com" { }'
+listener_start MAILMILL_FAULT=session-fork=EAGAIN
+for i in 1 2 3; do
+    equal "no process for a session: client $i is told to come again" "$(timeout 20 cat <"/dev/tcp/127.0.0.1/$port")" \
+        $'421 4.3.0 mail.example.com takes no mail now, try again later\r'
+done
+equal "no process for a session: one line says so" "$(grep -c 'fork: Resource temporarily unavailable' "$instance/log")" 1
+process_stop "$listener"
+equal "no process for a session: the listener ends well" $? 0
 
 finish

@@ -257,7 +257,7 @@ def crowded(port):
     start = time.monotonic()
     last = Client(port)
     said = end_of(last)
-    print(said[:9], "after its time" if time.monotonic() - start > 15 else "too early")
+    print(said[:9], "in its time" if 2 < time.monotonic() - start < 15 else "not in its time")
     print("the others:", *{client.say("NOOP") for client in first})
 
 

@@ -57,9 +57,9 @@ equal "all at once: with its rows" "$(sql 'SELECT count(*) FROM message')" "$(in
 equal "all at once: no half of a message" "$(grep -l '^Subject: half' "$instance"/spool/new/*)" ""
 equal "all at once: no session was killed" "$(grep -E 'killed by signal|cut off|did not finish' "$instance/log")" ""
 
-listen 'max-sessions = 10' 'max-sessions-per-client = 10' 'command-timeout = "2m"'
+listen 'max-sessions = 10' 'max-sessions-per-client = 10' 'command-timeout = "2m"' 'crowded-timeout = "3s"'
 equal "nearly all slots are taken: who comes then has less time, those before have what they had" "$(limits crowded)" \
-    $'421 4.4.2 after its time\nthe others: 250 2.0.0 ok'
+    $'421 4.4.2 in its time\nthe others: 250 2.0.0 ok'
 process_stop "$listener"
 
 # ---- the reserve ---------------------------------------------------------------------------------

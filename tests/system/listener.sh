@@ -116,6 +116,22 @@ equal "STARTTLS with one writer for all: each has its protocol and cipher" \
 equal "and what is said in plain has none" "$(clients many "$port" 1 1 | wc -l)$(sql "SELECT count(*) FROM message WHERE
     client_protocol = 'ESMTP' AND coalesce(tls, '') = ''")" 11
 
+# A client that is done and does not leave keeps its mailmill-tls for some seconds, and no slot: that many must not
+# become more than there may be sessions.
+for limit in max-sessions max-sessions-per-client; do
+    configure "certificate = \"$instance/certificate.pem\" key = \"$instance/key.pem\" $limit = \"1\""
+    listener_start stdin
+    equal "$limit bounds those who take leave of TLS" "$(clients lingering "$port")" \
+        "first: 220 2.0.0 go ahead with TLS
+first: 221 2.0.0 mail.example.com closing
+second: 454 4.7.0 TLS is not available now, go on without or try again later
+second: 250 2.0.0 ok
+third: 220 2.0.0 go ahead with TLS"
+    matches "$limit: and the log says so" "$(<"$instance/log")" \
+        'turned away client=127.0.0.1 why="too many have not left STARTTLS yet" count=1'
+    listener_stop
+done
+
 # ---- limits -------------------------------------------------------------------------------------
 
 instance_open
@@ -174,7 +190,7 @@ read -r said <&"$words"
 exec {words}<&-
 process_end "$listener"
 equal "the writer is killed: the listener ends with a failure" $? 70
-matches "and the client is not left waiting" "$said" '^(421 .*)?$'
+matches "and the client is told to come again" "$said" '^421 4\.3\.[02] mail\.example\.com '
 matches "and the log says so" "$(<"$instance/log")" 'the writer is gone'
 
 instance_open
@@ -184,5 +200,11 @@ listener_start stdin
 equal "without an index mail is received" "$(clients many "$port" 5 2 | wc -l)" 10
 equal "and stored" "$(stored)" 10
 listener_stop
+
+instance_open
+configure 'nonsense = "yes"'
+equal "with a mistake in the configuration all who wait are told, whoever of them has left" \
+    "$(clients queued "$programs/mailmill-receiver" -c "$instance/mailmill.conf")" \
+    $'78\n421 4.3.0 takes no mail now, try again later'
 
 finish

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""SMTP clients for the tests of the receiver: scenarios.py SCENARIO PORT [ARGUMENT ...].
+"""SMTP clients for the tests of the receiver: scenarios.py SCENARIO [ARGUMENT ...].
 
     many PORT CLIENTS MESSAGES [SIZE]   clients at once, each with a connection for its messages; prints the ID of each
                                         message that was acknowledged, and gives up a client at its first failure
@@ -11,10 +11,17 @@
                                         gets SIGTERM
     idle PORT SECONDS                   stays that long without a word
     answer PORT                         what a client between two messages is told when the server ends; prints "ready"
+    lingering PORT                      with one slot: a client that has said QUIT in TLS and does not leave, and what
+                                        the next one that asks for TLS is told; then the same when the first has left
+    queued COMMAND ...                  runs it on a socket with two clients in the queue, of whom the first has left;
+                                        prints its exit code, and what the other is told
 """
 import os
 import signal
 import socket
+import ssl
+import struct
+import subprocess
 import sys
 import threading
 import time
@@ -162,6 +169,47 @@ def answer(port):
     print(client.reply(), flush=True)
 
 
+def asking_for_tls(port):
+    """A client in the only slot, as soon as it is free, and what it is told."""
+    while True:
+        client = Client(port)
+        if client.greeting.startswith("220"):
+            client.say("EHLO client.example.org")
+            return client, client.say("STARTTLS")
+        client.close()
+        time.sleep(0.02)
+
+
+def lingering(port):
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    first, answer = asking_for_tls(int(port))
+    print("first:", answer)
+    first.socket = context.wrap_socket(first.socket)
+    first.file = first.socket.makefile("rb")
+    print("first:", first.say("QUIT"))
+    second, answer = asking_for_tls(int(port))
+    print("second:", answer)
+    print("second:", second.say("NOOP"))
+    second.close()
+    first.close()
+    while not answer.startswith("220"):
+        third, answer = asking_for_tls(int(port))
+        third.close()
+    print("third:", answer)
+
+
+def queued(*command):
+    listening = socket.create_server(("127.0.0.1", 0))
+    left, waits = (socket.create_connection(listening.getsockname(), PATIENCE) for _ in range(2))
+    left.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    left.shutdown(socket.SHUT_WR)
+    left.close()
+    print(subprocess.run(command, stdin=listening, timeout=PATIENCE).returncode)
+    listening.close()
+    print(waits.makefile().readline().rstrip())
+
+
 if __name__ == "__main__":
-    scenario = {f.__name__: f for f in (many, together, suite, limits, stop, idle, answer)}[sys.argv[1]]
+    scenario = {f.__name__: f for f in (many, together, suite, limits, stop, idle, answer, lingering, queued)}[sys.argv[1]]
     scenario(*sys.argv[2:])

@@ -64,6 +64,7 @@ static void an_empty_file_is_all_defaults(void **state)
     assert_int_equal(config.min_body_rate, 500);
     assert_int_equal(config.greet_delay_ms, 0);
     assert_int_equal(config.command_timeout_ms, 5 * 60 * 1000);
+    assert_int_equal(config.crowded_timeout_ms, 20 * 1000);
     assert_int_equal(config.session_timeout_ms, 60 * 60 * 1000);
     assert_int_equal(config.max_runs, 10);
     assert_int_equal(config.reply_limit, 20);
@@ -162,7 +163,8 @@ static void every_key_is_taken_where_it_belongs(void **state)
     load(&config, "hostname = mx.example.org spool = '/a//' index = /b/c.db workdir = / user = postman\n"
                   "log-file = \"/var/log/mailmill\" sendmail = {/bin/msmtp, \"-t\",} unknown = discard\n"
                   "max-message-size = 1K max-recipients = 1000 command-timeout = 30 session-timeout = 2d\n"
-                  "max-runs = 200 reply-limit = 1 trusted-proxies = {192.0.2.1, \"2001:db8::/32\"}\n"
+                  "crowded-timeout = 5 max-runs = 200 reply-limit = 1\n"
+                  "trusted-proxies = {192.0.2.1, \"2001:db8::/32\"}\n"
                   "route \"*@Example.COM\" { handler X_1-y { filter = a user = b timeout = 1s concurrency = 3\n"
                   "retry-first = 5s retry-max = 5s give-up = 365d continue = true pause-after = 0\n"
                   "exit-codes = {\"0=dead\", \"1=done\", '2=skip', \"255=retry\"} } }\n"
@@ -178,6 +180,7 @@ static void every_key_is_taken_where_it_belongs(void **state)
     assert_int_equal(config.max_message_size, 1024);
     assert_int_equal(config.max_recipients, 1000);
     assert_int_equal(config.command_timeout_ms, 30000);
+    assert_int_equal(config.crowded_timeout_ms, 5000);
     assert_int_equal(config.session_timeout_ms, 2 * 86400000);
     assert_int_equal(config.max_runs, 200);
     assert_int_equal(config.reply_limit, 1);

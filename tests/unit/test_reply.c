@@ -60,6 +60,8 @@ static void every_reply_is_one_well_formed_line(void **state)
             reply_put(&output, (enum reply)reply, arguments[i]);
             assert_false(output.overflowed);
             check_line((enum reply)reply, buf_span(&output));
+            assert_true(arguments[i].size > 0 ||
+                        strstr(output.data, "  ") == NULL); /* no gap where our name is missing */
         }
 }
 

@@ -53,7 +53,7 @@ static int free_config(void **state)
 
 /* ---- the sandbox, from inside ---- */
 
-/* Every system call that a session may make; receiver/session.c has the same list, in words. */
+/* Every system call that a session may make; receiver/session_calls.c has the same list, in words. */
 static const long allowed[] = {SYS_read,      SYS_write, SYS_poll,          SYS_ppoll,           SYS_recvmsg,
                                SYS_sendmsg,   SYS_close, SYS_clock_gettime, SYS_restart_syscall, SYS_rt_sigreturn,
                                SYS_exit_group};
@@ -391,7 +391,27 @@ static void test_writer_gone(void **state)
     talk = start();
     start_message(&talk);
     assert_int_equal(shutdown(talk.writer, SHUT_RDWR), 0);
+    assert_true(hear(&talk, "421 4.3.0 "));
     assert_false(hear(&talk, "354 "));
+    assert_true(support_exited(finish(&talk), 0));
+}
+
+/* Between the end of a message and the answer to it: the client must not take it for accepted. */
+static void test_writer_gone_while_committing(void **state)
+{
+    struct talk talk;
+
+    (void)state;
+    if (support_under_valgrind())
+        skip();
+    talk = start();
+    start_message(&talk);
+    answer(&talk, WIRE_READY, 0);
+    assert_true(hear(&talk, "354 "));
+    assert_int_equal(shutdown(talk.writer, SHUT_RDWR), 0);
+    say(&talk, "text\r\n.\r\n");
+    assert_true(hear(&talk, "421 4.3.0 "));
+    assert_false(hear(&talk, "accepted"));
     assert_true(support_exited(finish(&talk), 0));
 }
 
@@ -406,7 +426,8 @@ static void test_writer_gone_while_idle(void **state)
     talk = start();
     assert_true(hear(&talk, "220 "));
     assert_int_equal(shutdown(talk.writer, SHUT_RDWR), 0);
-    assert_false(hear(&talk, "421 "));
+    assert_true(hear(&talk, "421 4.3.0 "));
+    assert_false(hear(&talk, "more"));
     assert_true(support_exited(finish(&talk), 0));
 }
 
@@ -465,6 +486,7 @@ int main(void)
         cmocka_unit_test(test_failures_answered),
         cmocka_unit_test(test_ready_without_descriptor),
         cmocka_unit_test(test_writer_gone),
+        cmocka_unit_test(test_writer_gone_while_committing),
         cmocka_unit_test(test_writer_gone_while_idle),
         cmocka_unit_test(test_alarm),
         cmocka_unit_test(test_descriptors),

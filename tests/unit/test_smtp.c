@@ -371,7 +371,7 @@ static void envelope_is_there_when_asked_for(void **state)
     assert_string_equal(smtp_protocol(&run.smtp), "ESMTP");
     assert_string_equal(run.smtp.mail.sender.text, "s@example.org");
     assert_true(run.smtp.mail.has_size && run.smtp.mail.size_bytes == 77);
-    assert_int_equal(run.smtp.mail.body, BODY_8BITMIME);
+    assert_true(run.smtp.mail.has_body);
     assert_int_equal(run.smtp.recipient_count, 1);
     smtp_opened(&run.smtp, FAILURE_NONE, &output);
     input = SPAN("x\r\n.\r\n");
