@@ -26,8 +26,7 @@ index-add          ENOSPC 250 -     yes
 '
 # These are the processor's, and tried below, and those of rejections.sh and listener.sh.
 for point in $(points FAULT_ERRNO); do
-    [[ $point == attempt-save || $point == index-settle || $point == spool-remove || $point == rejection* ||
-        $point == session-fork ]] ||
+    [[ $point == @(attempt-save|index-settle|spool-remove|session-fork) || $point == rejection* ]] ||
         grep -q "^$point " <<<"$expected" || fail "there is a test for the fault point $point"
 done
 
