@@ -313,8 +313,7 @@ static void go_on(struct engine *engine, int64_t now_ms)
         schedule_disturb(&engine->schedule);
 }
 
-/* In transactions of their own: a journal, or a file, goes when what is written of it is committed, or before that.
- */
+/* In transactions of their own, of which each has an order of its own with the files that it is about. */
 static void tidy(struct engine *engine, int64_t now_ms)
 {
     if (engine->stopping)

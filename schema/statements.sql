@@ -136,7 +136,8 @@ UPDATE delivery
 -- name: delivery_revive_rest
 -- The handlers after one that was dead or cancelled and is not any more, skipped for that alone: like new ones.
 UPDATE delivery
-   SET state = 'pending', due_ms = NULL, ended_ms = NULL, queued_ms = :now, attempts_before = attempts, detail = ''
+   SET state = 'pending', due_ms = NULL, ended_ms = NULL, queued_ms = :now, attempts_before = attempts, held_ms = 0,
+       detail = ''
  WHERE message_id = :message_id AND recipient = :recipient AND route = :route AND position > :position
    AND state = 'skipped' AND detail = :detail;
 

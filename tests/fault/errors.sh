@@ -26,7 +26,8 @@ index-add          ENOSPC 250 -     yes
 '
 # These are the processor's, and tried below, and those of rejections.sh.
 for point in $(points FAULT_ERRNO); do
-    [[ $point == attempt-save || $point == index-settle || $point == rejection* ]] || grep -q "^$point " <<<"$expected" || fail "there is a test for the fault point $point"
+    [[ $point == attempt-save || $point == index-settle || $point == spool-remove || $point == rejection* ]] ||
+        grep -q "^$point " <<<"$expected" || fail "there is a test for the fault point $point"
 done
 
 bed_open
@@ -105,5 +106,23 @@ equal "what can't be written down as started is not run" "$(grep -cx unwritten "
 processor_stop
 starts_again "with room for the index again"
 until_true sh -c "[ \"\$(grep -cx unwritten '$seen/ran')\" = 2 ]" || fail "it is run then"
+
+# A file that can't be removed when its time is over stays, and so does what is said of it; mail goes on.
+processor_stop
+: >"$instance/log"
+sqlite3 "$instance/lib/index.db" "UPDATE message SET ended_ms = ended_ms - 60 * 86400000 WHERE stored = 'done'"
+kept=$(sql "SELECT files, bytes FROM store WHERE stored = 'done'")
+files=$(ls "$instance/spool/cur")
+MAILMILL_FAULT=spool-remove=EIO processor_start || fail "the processor starts with files that can't be removed"
+until_true grep -q 'clearing up what was kept long enough: removing .*: Input/output error' "$instance/log"
+equal "what can't be removed is there" "$(ls "$instance/spool/cur")" "$files"
+equal "and counted" "$(sql "SELECT files, bytes FROM store WHERE stored = 'done'")" "$kept"
+equal "and not said to be gone" "$(sql "SELECT count(*) FROM message WHERE gone_ms NOT NULL")" 0
+post later-still
+until_true grep -qx later-still "$seen/ran" || fail "mail goes on"
+processor_stop
+start_or_finish
+wait_for "SELECT count(*) = 1 FROM message WHERE stored = 'done'" || fail "it is removed later"
+equal "all but the new one" "$(find "$instance/spool/cur" -type f | wc -l)" 1
 
 finish

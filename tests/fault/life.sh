@@ -105,6 +105,40 @@ EOT
     processor_stop
 done
 
+# A start that could not be written down runs nothing.
+instance_open
+program work <<'SH'
+#!/bin/sh
+exit 65
+SH
+program tell <<'SH'
+#!/bin/sh
+echo "$MAILMILL_DELIVERY" >>"${0%/bin/*}/seen/told"
+SH
+instance_config <<EOT
+route "dead@example.com" { handler "x" { run = {"$instance/bin/work"} } }
+EOT
+start_or_finish
+submit asker@example.org dead@example.com <<<"Subject: dead" || fail "mail is accepted"
+ended dead@example.com
+processor_stop
+instance_config <<EOT
+on-dead = {"$instance/bin/tell"}
+route "dead@example.com" { handler "x" { run = {"$instance/bin/work"} } }
+EOT
+sqlite3 "$instance/lib/index.db" "UPDATE delivery SET on_dead_ms = 1"
+MAILMILL_FAULT=index-settle=ENOSPC processor_start || fail "the processor starts"
+until_true grep -q 'nothing could be written down' "$instance/log"
+sleep 1
+equal "what can't be written down as started is not told" "$(cat "$instance/seen/told" 2>/dev/null)" ''
+equal "and still to be told" "$(sql "SELECT on_dead_ms, on_dead_tries, (SELECT count(*) FROM on_dead_run) FROM delivery")" \
+    '1|0|0'
+processor_stop
+start_or_finish
+wait_for "SELECT outcome = 'done' FROM on_dead_runs" || fail "it is told then"
+equal "once" "$(wc -l <"$instance/seen/told")" 1
+processor_stop
+
 # ---- called off ----------------------------------------------------------------------------------
 
 instance_open
@@ -125,7 +159,7 @@ held "cancel"
 MAILMILL_FAULT=index-committed mailmill cancel --state retry >/dev/null 2>&1
 equal "killed behind it, all of it" "$(states later@example.com)" x=cancelled
 processor_stop
-for name in spool-before-finish spool-finished filing-moved; do
+for name in spool-before-finish spool-finished; do
     if MAILMILL_FAULT=$name processor_start; then
         fail "$name: it is killed there"
     fi
@@ -134,6 +168,18 @@ done
 start_or_finish
 wait_for "SELECT ended_ms NOT NULL FROM message" || fail "the message that was called off is filed away"
 equal "into cur/" "$(ls "$instance/spool/new")$(find "$instance/spool/cur" -name '*:2,S' | wc -l)" 1
+processor_stop
+
+# It is woken for that while it runs.
+MAILMILL_FAULT=filing-moved processor_start || fail "the processor starts"
+submit asker@example.org later@example.com <<<"Subject: later still"
+wait_for "SELECT count(*) = 1 FROM delivery WHERE state = 'retry'" || fail "the handler failed"
+mailmill cancel --state retry >/dev/null
+processor_wait
+equal "filing-moved: it is killed there" "$?" 137
+start_or_finish
+wait_for "SELECT sum(ended_ms NOT NULL) = 2 FROM message" || fail "the second one is filed away as well"
+equal "into cur/ as well" "$(ls "$instance/spool/new")$(find "$instance/spool/cur" -name '*:2,S' | wc -l)" 2
 processor_stop
 
 finish

@@ -19,9 +19,9 @@ done
 # refuse SENDER
 refuse() { smtp 'EHLO c.example.org' "MAIL FROM:<$1@example.org>" 'RCPT TO:<nobody@example.com>' QUIT >/dev/null; }
 
-# fill FIRST LAST: lines with these times, more than one transaction takes.
+# fill FIRST LAST: lines with times so many milliseconds from now, more than one transaction takes.
 fill() {
-    seq "$1" "$2" | awk '{ printf "R\t%d\t192.0.2.1\tc.example.org\ts@example.org\tr@example.com\t550 no\n", $1 }' \
+    seq "$1" "$2" | awk -v now="$(date +%s)" '{ printf "R\t%.0f\t192.0.2.1\tc.example.org\ts@example.org\tr@example.com\t550 no\n", 1000 * now + $1 }' \
         >>"$instance/lib/index.db-rejections"
 }
 

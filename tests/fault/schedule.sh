@@ -7,14 +7,15 @@ set -u
 
 # The points at which the processor is killed, and at which of their passings.
 shared_points='runner-started:1 runner-ended:1 runner-before-record:1 runner-recorded:1 spool-before-finish:2
-    filing-moved:2 index-before-commit:6 index-before-commit:7 index-committed:6 index-committed:7'
+    filing-moved:1 index-before-commit:4 index-before-commit:5 index-before-commit:6 index-before-commit:7
+    index-before-commit:8 index-committed:5 index-committed:6 index-committed:7'
 chain_points='runner-started:1 runner-started:2 runner-started:3 runner-ended:1 runner-ended:2 runner-before-record:1
     outbox-kept:1 runner-recorded:1 runner-recorded:2 runner-recorded:3 spool-finished:1 filing-moved:1
-    index-before-commit:4 index-before-commit:5 index-before-commit:6 index-before-commit:7 index-committed:5
-    index-committed:7'
+    index-before-commit:4 index-before-commit:5 index-before-commit:6 index-before-commit:7 index-before-commit:8
+    index-before-commit:9 index-committed:5 index-committed:7 index-committed:9'
 # Every commit of the two failures, so that the attempt and what is counted can't part.
-pause_points='runner-started:3 runner-recorded:2 runner-recorded:3 index-before-commit:7 index-before-commit:8
-    index-before-commit:9 index-before-commit:10 index-before-commit:11 index-before-commit:12'
+pause_points='runner-started:3 runner-recorded:2 runner-recorded:3 index-before-commit:5 index-before-commit:6
+    index-before-commit:7 index-before-commit:8 index-before-commit:9 index-before-commit:10'
 
 # killed NAME: starts the processor with the fault and waits for its end by it. A point that is not passed so often is no
 # failure: the processor is killed when there is nothing left to do, which is a point, too.
@@ -63,6 +64,50 @@ for point in $shared_points; do
         'message-1 message-2 message-3 '
     processor_stop
 done
+
+# A start that could not be written down was none, of none of those that share the run.
+name="shared run, no room for its start"
+shared
+start_or_finish
+mailmill pause gather >/dev/null
+wait_for "SELECT count(*) = 3 FROM delivery WHERE handler = 'gather' AND state = 'pending'" || fail "$name: all wait"
+processor_stop
+mailmill resume gather >/dev/null
+sqlite3 "$instance/lib/index.db" "UPDATE delivery SET due_ms = 1 WHERE handler = 'gather'"
+MAILMILL_FAULT=index-settle=ENOSPC processor_start || fail "$name: the processor starts"
+until_true grep -q 'nothing could be written down' "$instance/log"
+sleep 1
+equal "$name: it is not run" "$(cat "$seen/gathered" 2>/dev/null)" ''
+equal "$name: all wait as before" "$(sql "SELECT count(*), sum(attempts) FROM delivery
+    WHERE handler = 'gather' AND state = 'pending'")" '3|0'
+processor_stop
+starts_again "$name"
+nothing_lost "$name"
+equal "$name: it is run then, for all" "$(cat "$seen/gathered")" '3 message-3'
+processor_stop
+
+# An end that could not be written down is written down later, of all that shared the run.
+name="shared run, its end is late"
+shared
+program gather <<'SH'
+#!/bin/sh
+seen=${0%/bin/*}/seen
+: >"$seen/running"
+while [ ! -e "$seen/go" ]; do sleep 0.1; done
+echo "$MAILMILL_COALESCED $HEADER_SUBJECT" >>"$seen/gathered"
+SH
+start_or_finish
+until_true test -e "$seen/running"
+sqlite3 "$instance/lib/index.db" 'BEGIN IMMEDIATE' ".shell touch '$seen/go'; sleep 4" COMMIT &
+locker=$!
+until_true grep -q 'gather .*not written down yet\|nothing could be written down' "$instance/log"
+equal "$name: nothing is said of what has not been written down" "$(grep -c 'done .*handler=gather' "$instance/log")" 0
+wait "$locker"
+wait_for "SELECT count(*) = 6 AND sum(state <> 'done') = 0 FROM delivery" || fail "$name: all are done"
+equal "$name: it ran once" "$(cat "$seen/gathered")" '3 message-3'
+equal "$name: each has its line in the log" "$(grep -c 'done .*handler=gather' "$instance/log")" 3
+nothing_lost "$name"
+processor_stop
 
 # ---- a chain of a filter, one that dies, and others ----------------------------------------------
 

@@ -141,6 +141,12 @@ static void what_was_called_off_does_not_start(void **state)
     assert_int_equal(ledger_start(&bed->index, &delivery, 2000, &bed->err), 1);
     assert_string_equal(bed_text(bed, states_sql), "x=cancelled");
     assert_int_equal(bed_number(bed, "SELECT count(*) FROM attempt"), 0);
+    /* Nor does it end in another way, as one that was found to need no run. */
+    bed_ok(bed, ledger_end(&bed->index, &delivery,
+                           &(struct ledger_end){.state = STATE_DEAD, .detail = "it is gone", .on_dead = true}, 3000,
+                           &bed->err));
+    assert_string_equal(bed_text(bed, states_sql), "x=cancelled");
+    assert_int_equal(bed_number(bed, "SELECT ended_ms = 2000 AND on_dead_ms IS NULL FROM delivery"), 1);
 }
 
 /* The file is moved, and then, before the row says so, the operator wants it again. */
