@@ -658,3 +658,6 @@ SELECT a.id, a.started_ms, a.ended_ms, m.id, m.sender, r.address, m.subject, d.r
   JOIN recipient r ON r.message_id = d.message_id AND r.position = d.recipient
  WHERE a.id BETWEEN :first AND :last
  ORDER BY a.id;
+
+-- name: prune_store
+SELECT sum(files), sum(bytes) FROM store;

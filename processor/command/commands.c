@@ -17,6 +17,7 @@ const struct command commands[] = {
      command_cancel},
     {"reindex", "", "Makes the index anew from the spool, as after damage, and keeps the old one beside it",
      command_reindex},
+    {"prune", "", "Removes at once what was kept long enough, as the processor does in its own time", command_prune},
     {"pause", "[--reason TEXT] HANDLER...|--all", "Stops starting a handler; its mail is accepted, and waits",
      command_pause},
     {"resume", "HANDLER...|--all", "Lets a handler go on that was paused, by whomever", command_resume},

@@ -27,6 +27,7 @@ int command_list(struct command_call *call);
 int command_log(struct command_call *call);
 int command_metrics(struct command_call *call);
 int command_parse(struct command_call *call);
+int command_prune(struct command_call *call);
 int command_reindex(struct command_call *call);
 int command_pause(struct command_call *call);
 int command_reprocess(struct command_call *call);
