@@ -12,6 +12,7 @@ sbindir = $(PREFIX)/sbin
 bindir = $(PREFIX)/bin
 libexecdir = $(PREFIX)/lib/mailmill
 docdir = $(PREFIX)/share/doc/mailmill
+completiondir = $(PREFIX)/share/bash-completion/completions
 unitdir = $(PREFIX)/lib/systemd/system
 sysusersdir = $(PREFIX)/lib/sysusers.d
 tmpfilesdir = $(PREFIX)/lib/tmpfiles.d
@@ -336,6 +337,7 @@ install: all
 	$(call put,systemd/mailmill.sysusers,$(sysusersdir),mailmill.conf)
 	$(call put,systemd/mailmill.tmpfiles,$(tmpfilesdir),mailmill.conf)
 	$(call put,systemd/mailmill.conf.sample,$(docdir),mailmill.conf.sample)
+	$(call put,systemd/mailmill.bash,$(completiondir),mailmill)
 	$(call put_new,systemd/mailmill.conf.sample,$(SYSCONFDIR)/mailmill,mailmill.conf)
 	$(call put_new,systemd/mailmill.xinetd,$(SYSCONFDIR)/xinetd.d,mailmill)
 
@@ -346,7 +348,8 @@ uninstall:
 		$(foreach handler,$(handlers),"$(DESTDIR)$(libexecdir)/handlers/$(handler)") \
 		"$(DESTDIR)$(unitdir)/mailmill-processor.service" "$(DESTDIR)$(unitdir)/mailmill-receiver.service" \
 		"$(DESTDIR)$(unitdir)/mailmill-receiver.socket" "$(DESTDIR)$(sysusersdir)/mailmill.conf" \
-		"$(DESTDIR)$(tmpfilesdir)/mailmill.conf" "$(DESTDIR)$(docdir)/mailmill.conf.sample"
+		"$(DESTDIR)$(tmpfilesdir)/mailmill.conf" "$(DESTDIR)$(docdir)/mailmill.conf.sample" \
+		"$(DESTDIR)$(completiondir)/mailmill"
 	@rmdir "$(DESTDIR)$(libexecdir)/handlers" "$(DESTDIR)$(libexecdir)" "$(DESTDIR)$(docdir)" 2>/dev/null || true
 	@echo "Kept: $(SYSCONFDIR)/mailmill, $(SYSCONFDIR)/xinetd.d/mailmill and the mail in $(LOCALSTATEDIR)"
 

@@ -17,6 +17,8 @@ for command in $("$programs/mailmill" --help | sed -n '/^Commands:/,/^$/s/^  \([
     equal "help $command says the same" "$("$programs/mailmill" help "$command")" \
         "$("$programs/mailmill" "$command" --help)"
 done
+equal "the README has the exit codes" "$("$programs/mailmill" --help | sed -n '/^Exit codes:/,$s/^ *\([0-9]*\)  /| \1 | /p' |
+    while read -r row; do grep -qF -- "$row" "$top/README.md" || echo "$row"; done)" ''
 exits "no command" 64 'a command is missing; see mailmill --help' "$programs/mailmill"
 exits "an unknown command" 64 'there is no command frobnicate' "$programs/mailmill" frobnicate
 exits "help for an unknown command" 64 'there is no command frobnicate' "$programs/mailmill" help frobnicate
