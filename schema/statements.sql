@@ -659,5 +659,9 @@ SELECT a.id, a.started_ms, a.ended_ms, m.id, m.sender, r.address, m.subject, d.r
  WHERE a.id BETWEEN :first AND :last
  ORDER BY a.id;
 
--- name: prune_store
+-- name: command_store
+-- What has ended and is kept.
 SELECT sum(files), sum(bytes) FROM store;
+
+-- name: command_waiting_bytes
+SELECT coalesce(sum(size_bytes), 0) FROM message WHERE ended_ms IS NULL;

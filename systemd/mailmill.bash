@@ -33,7 +33,7 @@ _mailmill() {
     done
     COMPREPLY=()
     # What a command has to say of itself, it says without a configuration.
-    if [ -n "$command" ]; then help=$("${program[0]}" "$command" --help 2>/dev/null); else help=$("${program[0]}" --help); fi
+    help=$("${program[0]}" ${command:+"$command"} --help 2>/dev/null)
     line=$(grep -E -- "^ +(-., )? *--" <<<"$help" | grep -wE -- "${before//[^-a-z]/}" | head -n 1)
     kind=
     [[ $before != -* || ! $line =~ --[a-z-]+\ ([A-Z]+) ]] || kind=${BASH_REMATCH[1]}
@@ -44,7 +44,8 @@ _mailmill() {
     if [ -n "$kind" ]; then
         mapfile -t COMPREPLY < <(compgen -W "$(_mailmill_values "$kind" "${program[@]}")" -- "$word")
     elif [[ $word == -* ]]; then
-        mapfile -t COMPREPLY < <(compgen -W "$(grep -oE -- '^ +(-., )? *--[a-z-]+' <<<"$help" | grep -oE -- '--[a-z-]+')" -- "$word")
+        line=$(grep -oE -- '^ +(-., )? *--[a-z-]+' <<<"$help" | grep -oE -- '--[a-z-]+')
+        mapfile -t COMPREPLY < <(compgen -W "$line" -- "$word")
     elif [ -z "$command" ]; then
         mapfile -t COMPREPLY < <(compgen -W "$(_mailmill_commands "${program[0]}")" -- "$word")
     else

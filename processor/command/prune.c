@@ -26,7 +26,7 @@ static int measure(struct command_call *call, struct amount *amount, struct err 
         return -1;
     amount->messages = query_column_number(&query, 0);
     query_end(&query);
-    if (query_start(&query, &call->index, STATEMENT_PRUNE_STORE, err) != 0)
+    if (query_start(&query, &call->index, STATEMENT_COMMAND_STORE, err) != 0)
         return -1;
     row = query_next(&query, err);
     amount->files = query_column_number(&query, 0);

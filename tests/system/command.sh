@@ -139,6 +139,9 @@ matches "status: counts" "$(mailmill status)" '0 pending, 0 running, 1 retry, 1 
 matches "status: handlers" "$(mailmill status)" 'a@example.com +second +0 +0 +1 +0 +0 +in '
 matches "status: failures" "$(mailmill status)" "last failures.*$other +dead@example.com +bury +dead "
 matches "status: disk" "$(mailmill status)" "spool +$instance/spool: 1 file in new/, [0-9.]+ [KMGTP]iB free"
+matches "status: sizes" "$(mailmill status)" 'in it +[0-9.]+ B that wait or run, [0-9.]+ B in 1 file that have ended'
+equal "status --json: sizes" "$(json "data['spool']['waiting_bytes'], data['spool']['kept_bytes']" mailmill status --json)" \
+    "($(cat "$instance"/spool/new/* | wc -c), $(cat "$instance"/spool/cur/* | wc -c))"
 equal "status --json" "$(json "data['processor'], data['deliveries']['dead'], data['oldest_waiting']['id'], \
 [h['handler'] for h in data['handlers']]" mailmill status --json)" \
     "({'running': True, 'pid': $processor}, 1, '$id', ['first', 'second', 'bury', 'wait'])"
