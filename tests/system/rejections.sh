@@ -173,13 +173,14 @@ fi
 
 instance_open
 configure
+first=$(date +%s)000
 python3 -c '
 import sys
 with open(sys.argv[1], "w") as journal:
-    for number in range(103000):
-        journal.write(f"R\t{number}\t192.0.2.1\tc.example.org\ts@example.org\tr@example.com\t550 no\n")' "$(journal)"
+    for number in range(int(sys.argv[2]), int(sys.argv[2]) + 103000):
+        journal.write(f"R\t{number}\t192.0.2.1\tc.example.org\ts@example.org\tr@example.com\t550 no\n")' "$(journal)" "$first"
 processor_start || fail "the processor starts with many rejections"
-succeeds "the newest 100000 are kept" wait_for "SELECT count(*) = 100000 AND max(rejected_ms) = 102999 AND
-    min(rejected_ms) = 3000 FROM rejection" 30
+succeeds "the newest 100000 are kept" wait_for "SELECT count(*) = 100000 AND max(rejected_ms) = $first + 102999
+    AND min(rejected_ms) = $first + 3000 FROM rejection" 30
 
 finish
