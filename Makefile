@@ -13,6 +13,7 @@ bindir = $(PREFIX)/bin
 libexecdir = $(PREFIX)/lib/mailmill
 docdir = $(PREFIX)/share/doc/mailmill
 mandir = $(PREFIX)/share/man
+completiondir = $(PREFIX)/share/bash-completion/completions
 unitdir = $(PREFIX)/lib/systemd/system
 sysusersdir = $(PREFIX)/lib/sysusers.d
 tmpfilesdir = $(PREFIX)/lib/tmpfiles.d
@@ -349,6 +350,7 @@ install: all
 	$(call put,systemd/mailmill.conf.sample,$(docdir),mailmill.conf.sample)
 	@for page in $(man_pages); do \
 		$(call put_file,$$page,$(DESTDIR)$(mandir)/man$${page##*.},$${page##*/}) || exit 1; done
+	$(call put,systemd/mailmill.bash,$(completiondir),mailmill)
 	$(call put_new,systemd/mailmill.conf.sample,$(SYSCONFDIR)/mailmill,mailmill.conf)
 	$(call put_new,systemd/mailmill.xinetd,$(SYSCONFDIR)/xinetd.d,mailmill)
 
@@ -360,7 +362,8 @@ uninstall:
 		$(foreach page,$(man_pages),"$(DESTDIR)$(call man_folder,$(page))/$(notdir $(page))") \
 		"$(DESTDIR)$(unitdir)/mailmill-processor.service" "$(DESTDIR)$(unitdir)/mailmill-receiver.service" \
 		"$(DESTDIR)$(unitdir)/mailmill-receiver.socket" "$(DESTDIR)$(sysusersdir)/mailmill.conf" \
-		"$(DESTDIR)$(tmpfilesdir)/mailmill.conf" "$(DESTDIR)$(docdir)/mailmill.conf.sample"
+		"$(DESTDIR)$(tmpfilesdir)/mailmill.conf" "$(DESTDIR)$(docdir)/mailmill.conf.sample" \
+		"$(DESTDIR)$(completiondir)/mailmill"
 	@rmdir "$(DESTDIR)$(libexecdir)/handlers" "$(DESTDIR)$(libexecdir)" "$(DESTDIR)$(docdir)" 2>/dev/null || true
 	@echo "Kept: $(SYSCONFDIR)/mailmill, $(SYSCONFDIR)/xinetd.d/mailmill and the mail in $(LOCALSTATEDIR)"
 

@@ -353,7 +353,7 @@ void retention_hurry(struct retention *retention)
 }
 
 /* The first step that finds something to do is all for now. */
-static int take_step(struct retention *retention, int64_t now_ms, struct err *err)
+int retention_step(struct retention *retention, int64_t now_ms, struct err *err)
 {
     static int (*const steps[])(struct retention *, int64_t, struct err *) = {
         clear_tmp, file_away, remove_done, remove_dead, remove_excess, forget_messages, forget_rejections,
@@ -372,7 +372,7 @@ void retention_continue(struct retention *retention, int64_t now_ms)
 
     if (now_ms < retention->next_ms)
         return;
-    status = take_step(retention, now_ms, &err);
+    status = retention_step(retention, now_ms, &err);
     if (status == STEP_DONE)
         retention->next_ms = now_ms + RETENTION_PAUSE_MS;
     else if (status == STEP_NOTHING)

@@ -53,4 +53,11 @@ void retention_wake(struct retention *retention);
 void retention_hurry(struct retention *retention);
 void retention_continue(struct retention *retention, int64_t now_ms);
 
+/*
+ * One batch at once, for `mailmill prune`, also while a processor does the same: each asks again within its
+ * transaction, and takes what is gone for done. Nothing is filed away unless retention_wake asked for it. 1: there
+ * may be more; 0: there is nothing; -1: error.
+ */
+__attribute__((warn_unused_result)) int retention_step(struct retention *retention, int64_t now_ms, struct err *err);
+
 #endif

@@ -449,7 +449,7 @@ BEGIN DEFERRED;
 -- name: command_messages
 -- The newest :limit messages whose IDs begin with :prefix, oldest first. A message's state is that of the delivery
 -- of which the operator has to know first. Of the filters, one that is NULL lets everything pass; :sender may be "@"
--- and a domain; :state, :route and :handler are asked of one and the same delivery.
+-- and a domain; :subject is a part of one; :state, :route and :handler are asked of one and the same delivery.
 SELECT * FROM (
     SELECT * FROM (
         SELECT m.id, m.received_ms,
@@ -465,6 +465,7 @@ SELECT * FROM (
           FROM message m
          WHERE m.id BETWEEN :prefix AND :prefix || '~' -- which sorts behind all IDs that begin so
            AND (:since IS NULL OR m.received_ms >= :since) AND (:until IS NULL OR m.received_ms < :until)
+           AND (:subject IS NULL OR instr(lower(m.subject), lower(:subject)) > 0)
            AND (:sender IS NULL OR lower(m.sender) = lower(:sender)
                 OR substr(:sender, 1, 1) = '@'
                    AND substr(lower(m.sender), -length(:sender)) = lower(:sender))) AS found
@@ -479,8 +480,8 @@ SELECT * FROM (
  ORDER BY id;
 
 -- name: command_messages_in_state
--- The same where :state is one of deliveries: found by it, however rare it is among all the others. Without a sender
--- or a time to be found, too, the first :limit will do.
+-- The same where :state is one of deliveries: found by it, however rare it is among all the others. Without a sender,
+-- a time or a subject to be found, too, the first :limit will do.
 SELECT * FROM (
     SELECT m.id, m.received_ms,
            coalesce((SELECT d.state FROM delivery d WHERE d.message_id = m.id
@@ -497,9 +498,11 @@ SELECT * FROM (
                AND (:route IS NULL OR lower(d.route) = lower(:route))
                AND (:handler IS NULL OR d.handler = :handler)
              ORDER BY d.message_id DESC
-             LIMIT iif(:sender IS NULL AND :since IS NULL AND :until IS NULL, :limit, -1)) AS found
+             LIMIT iif(:sender IS NULL AND :since IS NULL AND :until IS NULL AND :subject IS NULL, :limit,
+                       -1)) AS found
       CROSS JOIN message m ON m.id = found.id
      WHERE (:since IS NULL OR m.received_ms >= :since) AND (:until IS NULL OR m.received_ms < :until)
+       AND (:subject IS NULL OR instr(lower(m.subject), lower(:subject)) > 0)
        AND (:sender IS NULL OR lower(m.sender) = lower(:sender)
             OR substr(:sender, 1, 1) = '@' AND substr(lower(m.sender), -length(:sender)) = lower(:sender))
      ORDER BY found.id DESC LIMIT :limit)
@@ -510,6 +513,7 @@ SELECT * FROM (
 SELECT m.id FROM message m
  WHERE m.id > :after AND m.queued_ms IS NOT NULL AND (:waiting IS NULL OR m.ended_ms IS NULL)
    AND (:since IS NULL OR m.received_ms >= :since) AND (:until IS NULL OR m.received_ms < :until)
+   AND (:subject IS NULL OR instr(lower(m.subject), lower(:subject)) > 0)
    AND (:sender IS NULL OR lower(m.sender) = lower(:sender)
         OR substr(:sender, 1, 1) = '@' AND substr(lower(m.sender), -length(:sender)) = lower(:sender))
    AND EXISTS (SELECT 1 FROM delivery d
@@ -640,3 +644,24 @@ SELECT found.route, found.handler, b.bound_ms,
 SELECT 'waiting', count(*), coalesce(sum(size_bytes), 0) FROM message WHERE ended_ms IS NULL
 UNION ALL
 SELECT stored, files, bytes FROM store;
+
+-- name: tail_last
+SELECT coalesce(max(id), 0) FROM attempt;
+
+-- name: tail_attempts
+-- Those with IDs from :first to :last, also such as have not ended.
+SELECT a.id, a.started_ms, a.ended_ms, m.id, m.sender, r.address, m.subject, d.route, d.handler, a.number, a.outcome,
+       a.exit_code, a.signal, a.detail
+  FROM attempt a
+  CROSS JOIN delivery d ON d.id = a.delivery_id
+  JOIN message m ON m.id = d.message_id
+  JOIN recipient r ON r.message_id = d.message_id AND r.position = d.recipient
+ WHERE a.id BETWEEN :first AND :last
+ ORDER BY a.id;
+
+-- name: command_store
+-- What has ended and is kept.
+SELECT sum(files), sum(bytes) FROM store;
+
+-- name: command_waiting_bytes
+SELECT coalesce(sum(size_bytes), 0) FROM message WHERE ended_ms IS NULL;

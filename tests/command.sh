@@ -8,6 +8,9 @@
 # shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
+# What is printed on a terminal is looked at as it is, unless a test wants a pager.
+export PAGER=
+
 # exits NAME CODE PATTERN COMMAND...: the exit code, and what is printed on either output.
 exits() {
     local name=$1 code=$2 pattern=$3 output status

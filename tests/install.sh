@@ -33,6 +33,7 @@ $(for handler in "$build"/handlers/*; do echo "755 usr/lib/mailmill/handlers/${h
 644 usr/lib/tmpfiles.d/mailmill.conf
 755 usr/sbin/mailmill-processor
 755 usr/sbin/mailmill-receiver
+644 usr/share/bash-completion/completions/mailmill
 644 usr/share/doc/mailmill/mailmill.conf.sample
 644 usr/share/man/man1/mailmill.1
 644 usr/share/man/man5/mailmill.conf.5

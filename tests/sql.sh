@@ -33,7 +33,7 @@ report "every statement compiles" \
 #     command_handler_counts             a row for each handler and state
 #     handler_waiting                    the first entry of an index; then, from each to the next handler's first
 #     handler_set_back and its like      a row for each handler
-#     metrics_*                          a row for each handler and state, outcome or bucket, each reason; what waits
+#     metrics_*, command_store, ..._bytes         a row for each handler and state, outcome or bucket, each reason; what waits
 #     (subquery), found, o, CONSTANT ROW a result of bounded size
 # command_messages walks from the newest message and ends at the limit; what matches a filter seldom is looked for in all
 # of them, unless it is a state.
@@ -60,7 +60,9 @@ metrics_attempts: SCAN run_time
 metrics_times: SCAN run_time
 metrics_times: SCAN b
 metrics_store: SCAN message USING INDEX message_unended
-metrics_store: SCAN store'
+metrics_store: SCAN store
+command_store: SCAN store
+command_waiting_bytes: SCAN message USING INDEX message_unended'
 report "no statement reads all there ever was" \
     "$(for name in "${names[@]}"; do
         statement=$(awk -v name="$name" '/^-- name: / { on = $3 == name; next } on && !/^ *--/' schema/statements.sql)

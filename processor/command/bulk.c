@@ -9,7 +9,7 @@
 static bool is_by_filter(const struct lookup_filter *filter)
 {
     return filter->state != NULL || filter->route != NULL || filter->handler != NULL || filter->sender != NULL ||
-           filter->since_ms != 0 || filter->until_ms != 0;
+           filter->subject != NULL || filter->since_ms != 0 || filter->until_ms != 0;
 }
 
 /* A message that is named is that one, whoever sent it and whenever: there only its deliveries are to be chosen. */
@@ -17,8 +17,10 @@ static int check_choice(struct bulk *bulk)
 {
     const struct lookup_filter *filter = &bulk->filter;
 
-    if (bulk->id_count > 0 && (filter->sender != NULL || filter->since_ms != 0 || filter->until_ms != 0))
-        return options_refuse(bulk->call, "--sender, --since and --until are not for messages given by their IDs");
+    if (bulk->id_count > 0 &&
+        (filter->sender != NULL || filter->subject != NULL || filter->since_ms != 0 || filter->until_ms != 0))
+        return options_refuse(bulk->call,
+                              "--sender, --subject, --since and --until are not for messages given by their IDs");
     if (bulk->id_count == 0 && !is_by_filter(filter))
         return options_refuse(bulk->call, "say which messages: by their IDs, or by options such as --state");
     bulk->change.choice = (struct ledger_choice){filter->state, filter->route, filter->handler};

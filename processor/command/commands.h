@@ -24,8 +24,10 @@ int command_explain(struct command_call *call);
 int command_help(struct command_call *call);
 int command_inject(struct command_call *call);
 int command_list(struct command_call *call);
+int command_log(struct command_call *call);
 int command_metrics(struct command_call *call);
 int command_parse(struct command_call *call);
+int command_prune(struct command_call *call);
 int command_reindex(struct command_call *call);
 int command_pause(struct command_call *call);
 int command_reprocess(struct command_call *call);
@@ -33,6 +35,8 @@ int command_resume(struct command_call *call);
 int command_cancel(struct command_call *call);
 int command_show(struct command_call *call);
 int command_status(struct command_call *call);
+int command_tail(struct command_call *call);
+int command_try(struct command_call *call);
 int command_why(struct command_call *call);
 
 #endif

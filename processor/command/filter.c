@@ -43,6 +43,9 @@ int filter_take(struct command_call *call, struct lookup_filter *filter, int opt
     case FILTER_SENDER:
         filter->sender = read_sender(argument);
         return COMMAND_GO_ON;
+    case FILTER_SUBJECT:
+        filter->subject = argument;
+        return COMMAND_GO_ON;
     case FILTER_SINCE:
         return read_ago(call, "since", argument, &filter->since_ms);
     default:

@@ -21,6 +21,7 @@ enum {
     FILTER_ROUTE,
     FILTER_HANDLER,
     FILTER_SENDER,
+    FILTER_SUBJECT,
     FILTER_SINCE,
     FILTER_UNTIL,
     FILTER_OPTIONS,
@@ -35,12 +36,14 @@ enum {
     [FILTER_HANDLER] = {'H', "handler", "NAME", "those that have a delivery to this handler"},                       \
     [FILTER_SENDER] = {0, "sender", "ADDRESS",                                                                       \
                        "those from this address, from \"@\" and a domain, or from \"<>\""},                          \
+    [FILTER_SUBJECT] = {0, "subject", "TEXT", "those with this in their subject, in whatever case"},                 \
     [FILTER_SINCE] = {0, "since", "DURATION", "those received within this time, such as 2d or 90m"},                 \
     [FILTER_UNTIL] = {0, "until", "DURATION", "those received longer ago than this"}
 /* clang-format on */
 
 #define FILTER_SYNOPSIS                                                                                              \
-    "[--state STATE] [--route ROUTE] [--handler NAME] [--sender ADDRESS] [--since DURATION] [--until DURATION]"
+    "[--state STATE] [--route ROUTE] [--handler NAME] [--sender ADDRESS] [--subject TEXT] "                          \
+    "[--since DURATION] [--until DURATION]"
 
 /* Takes one of these options into `filter`, which borrows the argument, and may change it. COMMAND_GO_ON, or the exit
  * code when the argument is refused. */

@@ -1,20 +1,14 @@
 /* mailmill inject: puts a message into the spool, as durably as the receiver would. */
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/clock.h"
 #include "common/envelope.h"
 #include "common/route.h"
 #include "processor/command/commands.h"
-#include "processor/command/inject_body.h"
+#include "processor/command/inject_file.h"
 #include "processor/command/naming.h"
 #include "processor/command/options.h"
-
-enum { PIECE_SIZE = 64 * 1024 };
 
 enum { INJECT_TO, INJECT_FROM, INJECT_OPTIONS };
 static const struct option_row rows[INJECT_OPTIONS] = {
@@ -72,72 +66,7 @@ static int check_recipients(struct command_call *call, const struct envelope *en
     return status;
 }
 
-static int complete_envelope(struct command_call *call, struct envelope *envelope, struct err *err)
-{
-    uint64_t random;
-
-    if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random)
-        return err_system(err, "getrandom");
-    id_make(clock_now_ms(), random, envelope->id);
-    snprintf(envelope->client_address, sizeof envelope->client_address, "local");
-    snprintf(envelope->client_protocol, sizeof envelope->client_protocol, "local");
-    snprintf(envelope->client_helo, sizeof envelope->client_helo, "%s", call->config.hostname);
-    return 0;
-}
-
 /* ---- the file ---- */
-
-static int write_all(int fd, struct span bytes, struct err *err)
-{
-    while (bytes.size > 0) {
-        ssize_t written = write(fd, bytes.data, bytes.size);
-
-        if (written < 0 && errno != EINTR)
-            return err_system(err, "writing the message");
-        if (written > 0)
-            bytes = span_slice(bytes, (size_t)written, bytes.size);
-    }
-    return 0;
-}
-
-static int write_trace(const struct command_call *call, const struct envelope *envelope, int file, struct err *err)
-{
-    char *storage = malloc(ENVELOPE_TRACE_MAX);
-    struct buf trace;
-    int status;
-
-    if (storage == NULL)
-        return err_system(err, "memory for the trace block");
-    trace = buf_over(storage, ENVELOPE_TRACE_MAX);
-    envelope_write_trace(envelope, call->config.hostname, &trace);
-    status = trace.overflowed ? err_set(err, ERR_BUG, "the trace block outgrew its buffer")
-                              : write_all(file, buf_span(&trace), err);
-    free(storage);
-    return status;
-}
-
-/* 0 as well where the body is refused, by its verdict. */
-static int write_body(const struct command_call *call, int file, struct inject_body *body, struct err *err)
-{
-    static char piece[PIECE_SIZE], storage[PIECE_SIZE + 2];
-    struct buf output = buf_over(storage, sizeof storage);
-    ssize_t size;
-
-    inject_body_start(body, call->config.max_message_size, call->config.max_header_size);
-    do {
-        size = read(STDIN_FILENO, piece, sizeof piece);
-        if (size < 0 && errno != EINTR)
-            return err_system(err, "reading standard input");
-        buf_clear(&output);
-        if (size > 0)
-            inject_body_take(body, (struct span){piece, (size_t)size}, &output);
-        else if (size == 0)
-            inject_body_end(body, &output);
-        if (body->verdict == INJECT_GOOD && write_all(file, buf_span(&output), err) != 0)
-            return -1;
-    } while (size != 0 && body->verdict == INJECT_GOOD);
-    return 0;
-}
 
 /* Root's file would be root's, where the folder does not say of which group; the processor is to read it. */
 static int give_file(const struct command_call *call, int file, struct err *err)
@@ -178,15 +107,14 @@ static void add_row(struct command_call *call, const struct envelope *envelope, 
 
 static int store(struct command_call *call, const struct envelope *envelope, int file)
 {
-    struct inject_body body;
+    enum inject_verdict verdict;
     struct err err = {0};
     struct stat status;
 
-    if (give_file(call, file, &err) != 0 || write_trace(call, envelope, file, &err) != 0 ||
-        write_body(call, file, &body, &err) != 0)
+    if (give_file(call, file, &err) != 0 || inject_write(call, envelope, file, &verdict, &err) != 0)
         return command_fail(call, &err);
-    if (body.verdict != INJECT_GOOD) {
-        command_say(call, "%s; nothing was injected", inject_body_fault(body.verdict));
+    if (verdict != INJECT_GOOD) {
+        command_say(call, "%s; nothing was injected", inject_body_fault(verdict));
         return COMMAND_DATA;
     }
     if (fstat(file, &status) != 0) {
@@ -207,7 +135,7 @@ static int inject(struct command_call *call, struct envelope *envelope)
 
     if (status != COMMAND_GO_ON || (status = command_open_spool(call, NULL)) != COMMAND_GO_ON)
         return status;
-    if (check_room(call, &err) != 0 || complete_envelope(call, envelope, &err) != 0)
+    if (check_room(call, &err) != 0 || inject_complete(call, envelope, &err) != 0)
         return command_fail(call, &err);
     file = spool_create(&call->spool, envelope->id, &err);
     if (file < 0)

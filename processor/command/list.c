@@ -6,16 +6,19 @@
 #include "processor/command/json_column.h"
 #include "processor/command/lookup.h"
 #include "processor/command/options.h"
+#include "processor/command/pager.h"
 #include "processor/command/table.h"
 #include "processor/text.h"
 
 enum { LIMIT_DEFAULT = 50, LIMIT_MAX = 1000000 };
 
-enum { LIST_LIMIT = FILTER_OPTIONS, LIST_JSON, LIST_OPTIONS };
+enum { LIST_LIMIT = FILTER_OPTIONS, LIST_JSON, LIST_NO_PAGER, LIST_OPTIONS };
 static const struct option_row rows[LIST_OPTIONS] = {
     FILTER_ROWS,
     [LIST_LIMIT] = {'n', "limit", "N", "show the newest N messages; 50 if not given"},
     [LIST_JSON] = {0, "json", NULL, "print a JSON array of objects, one a line"},
+    [LIST_NO_PAGER] = {0, "no-pager", NULL,
+                       "print all at once; else PAGER shows it, on a terminal: less, if not given"},
 };
 
 enum { LIST_COLUMNS = 6 };
@@ -26,7 +29,7 @@ static const struct table_column columns[LIST_COLUMNS] = {
 
 /* ---- options ---- */
 
-static int read_options(struct command_call *call, struct lookup_filter *filter, bool *as_json)
+static int read_options(struct command_call *call, struct lookup_filter *filter, bool *as_json, bool *paged)
 {
     struct options options = options_start(call, rows, LIST_OPTIONS);
     unsigned long long limit;
@@ -37,6 +40,8 @@ static int read_options(struct command_call *call, struct lookup_filter *filter,
             status = filter_take(call, filter, option, options.argument);
         else if (option == LIST_JSON)
             *as_json = true;
+        else if (option == LIST_NO_PAGER)
+            *paged = false;
         else if (span_number(span_text(options.argument), LIMIT_MAX, &limit) != 0 || limit == 0)
             status = options_refuse(call, "--limit is a number from 1 to %d", LIMIT_MAX);
         else
@@ -140,14 +145,20 @@ static int print_found(struct command_call *call, const struct lookup_filter *fi
 int command_list(struct command_call *call)
 {
     struct lookup_filter filter = {.limit = LIMIT_DEFAULT};
-    bool as_json = false, is_missing;
-    int status = read_options(call, &filter, &as_json);
+    struct pager pager = {0};
+    bool as_json = false, paged = true, is_missing;
+    int status = read_options(call, &filter, &as_json, &paged);
 
     if (status != COMMAND_GO_ON || (status = command_open_config(call)) != COMMAND_GO_ON ||
         (status = command_open_index(call, INDEX_READER, &is_missing)) != COMMAND_GO_ON)
         return status;
-    if (!is_missing)
-        return print_found(call, &filter, as_json);
+    if (!is_missing) {
+        if (paged && !as_json)
+            pager_start(&pager, &call->out);
+        status = print_found(call, &filter, as_json);
+        pager_finish(&pager, &call->out);
+        return status;
+    }
     if (as_json)
         (void)fputs("[]\n", call->out.out);
     else

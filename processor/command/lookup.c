@@ -23,6 +23,7 @@ static int start_filtered(struct query *query, struct index *index, enum stateme
     bind_filter(query, ":route", filter->route);
     bind_filter(query, ":handler", filter->handler);
     bind_filter(query, ":sender", filter->sender);
+    bind_filter(query, ":subject", filter->subject);
     if (filter->since_ms != 0)
         query_number(query, ":since", filter->since_ms);
     if (filter->until_ms != 0)

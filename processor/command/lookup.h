@@ -73,10 +73,11 @@ enum lookup_attempt_column {
 struct lookup_filter {
     const char *id; /* the beginning of one, as id_prefix gives it */
     const char *state, *route, *handler;
-    const char *sender; /* an address, "" for the null sender, or "@" and a domain */
-    int64_t since_ms;   /* received then or later; 0: whenever */
-    int64_t until_ms;   /* received before; 0: whenever */
-    int64_t limit;      /* the newest so many; 0 is none */
+    const char *sender;  /* an address, "" for the null sender, or "@" and a domain */
+    const char *subject; /* a part of it, the case of ASCII letters aside */
+    int64_t since_ms;    /* received then or later; 0: whenever */
+    int64_t until_ms;    /* received before; 0: whenever */
+    int64_t limit;       /* the newest so many; 0 is none */
 };
 
 /* Starts the query; rows come oldest first. */

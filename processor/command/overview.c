@@ -49,6 +49,22 @@ static int count_messages(struct overview *overview, struct index *index, struct
     return 0;
 }
 
+static int measure_messages(struct overview *overview, struct index *index, struct err *err)
+{
+    struct query query;
+
+    if (query_start(&query, index, STATEMENT_COMMAND_WAITING_BYTES, err) != 0 || query_next(&query, err) != 1)
+        return -1;
+    overview->waiting_bytes = query_column_number(&query, 0);
+    query_end(&query);
+    if (query_start(&query, index, STATEMENT_COMMAND_STORE, err) != 0 || query_next(&query, err) != 1)
+        return -1;
+    overview->kept_files = query_column_number(&query, 0);
+    overview->kept_bytes = query_column_number(&query, 1);
+    query_end(&query);
+    return 0;
+}
+
 static int find_oldest(struct overview *overview, struct index *index, struct err *err)
 {
     struct query query;
@@ -189,7 +205,8 @@ int overview_gather(struct overview *overview, struct command_call *call, struct
         return -1;
     if (!overview->has_index)
         return 0;
-    if (count_messages(overview, &call->index, err) != 0 || find_oldest(overview, &call->index, err) != 0)
+    if (count_messages(overview, &call->index, err) != 0 || measure_messages(overview, &call->index, err) != 0 ||
+        find_oldest(overview, &call->index, err) != 0)
         return -1;
     if (count_deliveries(overview, &call->index, err) != 0)
         return -1;

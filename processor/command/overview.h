@@ -46,6 +46,8 @@ struct overview {
     bool has_spool;
     int files; /* in new/, at most OVERVIEW_FILES_MAX */
     uint64_t free_bytes;
+    int64_t waiting_bytes;          /* of messages that have not ended */
+    int64_t kept_files, kept_bytes; /* of those that have */
     bool has_index;
     int64_t messages, messages_new, messages_open; /* all; not taken in yet; not ended, the new ones included */
     int64_t deliveries[STATE_COUNT];

@@ -25,7 +25,7 @@ static const struct option_row rows[PARSE_OPTIONS] = {
 
 /* ---- having it taken apart ---- */
 
-static int await(struct message_helper *helper, struct message_answer *answer, struct err *err)
+int parse_await(struct message_helper *helper, struct message_answer *answer, struct err *err)
 {
     struct pollfd readable = {.fd = helper->socket, .events = POLLIN};
     int status;
@@ -46,7 +46,7 @@ static int take_apart(int message, int records, int contents, struct err *err)
 
     if (message_program_path(path, sizeof path, err) == 0 && message_start(&helper, path, err) == 0 &&
         message_ask_parts(&helper, 1, message, records, contents, err) == 0)
-        status = await(&helper, &answer, err);
+        status = parse_await(&helper, &answer, err);
     message_stop(&helper);
     if (status == 0 && answer.kind == MESSAGE_FAILED) {
         *err = answer.err;

@@ -76,6 +76,18 @@ static void print_spool(const struct command_call *call, const struct overview *
                   overview->has_index ? "" : ": not there yet, it is made with the first message");
 }
 
+static void print_sizes(const struct command_call *call, const struct overview *overview)
+{
+    char waiting[TEXT_SIZE_SIZE], kept[TEXT_SIZE_SIZE];
+
+    if (!overview->has_index)
+        return;
+    text_size((uint64_t)overview->waiting_bytes, waiting);
+    text_size((uint64_t)overview->kept_bytes, kept);
+    (void)fprintf(call->out.out, "in it       %s that wait or run, %s in %lld file%s that have ended\n", waiting,
+                  kept, (long long)overview->kept_files, overview->kept_files == 1 ? "" : "s");
+}
+
 static void print_counts(const struct command_call *call, const struct overview *overview)
 {
     const struct term *term = &call->out;
@@ -207,6 +219,7 @@ static int print_failures(struct command_call *call, struct err *err)
 static int print_text(struct command_call *call, const struct overview *overview, struct err *err)
 {
     print_spool(call, overview);
+    print_sizes(call, overview);
     print_counts(call, overview);
     if (print_handlers(call, overview, err) != 0 || print_pauses(call, overview, err) != 0)
         return -1;
@@ -238,6 +251,9 @@ static void write_summary(struct json *json, const struct command_call *call, co
         json_number(json, "free_bytes", (int64_t)overview->free_bytes);
     else
         json_null(json, "free_bytes");
+    json_number(json, "waiting_bytes", overview->waiting_bytes);
+    json_number(json, "kept_files", overview->kept_files);
+    json_number(json, "kept_bytes", overview->kept_bytes);
     json_close(json);
     json_open(json, "messages", '{');
     json_number(json, "all", overview->messages);

@@ -17,6 +17,8 @@ for command in $("$programs/mailmill" --help | sed -n '/^Commands:/,/^$/s/^  \([
     equal "help $command says the same" "$("$programs/mailmill" help "$command")" \
         "$("$programs/mailmill" "$command" --help)"
 done
+equal "the README has the exit codes" "$("$programs/mailmill" --help | sed -n '/^Exit codes:/,$s/^ *\([0-9]*\)  /| \1 | /p' |
+    while read -r row; do grep -qF -- "$row" "$top/README.md" || echo "$row"; done)" ''
 exits "no command" 64 'a command is missing; see mailmill --help' "$programs/mailmill"
 exits "an unknown command" 64 'there is no command frobnicate' "$programs/mailmill" frobnicate
 exits "help for an unknown command" 64 'there is no command frobnicate' "$programs/mailmill" help frobnicate
@@ -137,6 +139,9 @@ matches "status: counts" "$(mailmill status)" '0 pending, 0 running, 1 retry, 1 
 matches "status: handlers" "$(mailmill status)" 'a@example.com +second +0 +0 +1 +0 +0 +in '
 matches "status: failures" "$(mailmill status)" "last failures.*$other +dead@example.com +bury +dead "
 matches "status: disk" "$(mailmill status)" "spool +$instance/spool: 1 file in new/, [0-9.]+ [KMGTP]iB free"
+matches "status: sizes" "$(mailmill status)" 'in it +[0-9.]+ B that wait or run, [0-9.]+ B in 1 file that have ended'
+equal "status --json: sizes" "$(json "data['spool']['waiting_bytes'], data['spool']['kept_bytes']" mailmill status --json)" \
+    "($(cat "$instance"/spool/new/* | wc -c), $(cat "$instance"/spool/cur/* | wc -c))"
 equal "status --json" "$(json "data['processor'], data['deliveries']['dead'], data['oldest_waiting']['id'], \
 [h['handler'] for h in data['handlers']]" mailmill status --json)" \
     "({'running': True, 'pid': $processor}, 1, '$id', ['first', 'second', 'bury', 'wait'])"

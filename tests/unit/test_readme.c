@@ -12,6 +12,7 @@
 
 #include "common/config.h"
 #include "common/state.h"
+#include "processor/command/command.h"
 #include "processor/environment.h"
 #include "processor/outcome.h"
 #include "receiver/session.h"
@@ -214,6 +215,26 @@ static void states_are_those_of_the_index(void **state)
     }
 }
 
+/* Of the table below the commands: each code with its meaning, to which the row may add something. */
+static void exit_codes_of_the_command_are_those_of_the_table(void **state)
+{
+    char *table = read_table("\n| 0 | done |\n| 1 | ");
+    size_t rows = 0;
+
+    (void)state;
+    for (size_t i = 0; i < command_exit_count; i++) {
+        char row[256];
+
+        snprintf(row, sizeof row, "\n| %d | %s", command_exits[i].code, command_exits[i].meaning);
+        if (strstr(table, row) == NULL)
+            fail_msg("README.md does not say of the command: %s", row + 1);
+    }
+    for (const char *row = table; (row = strstr(row, "\n| ")) != NULL; row++)
+        rows++;
+    free(table);
+    assert_int_equal(rows, command_exit_count);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -222,6 +243,7 @@ int main(void)
         cmocka_unit_test(exit_codes_are_those_of_the_table),
         cmocka_unit_test(system_calls_are_those_of_the_session),
         cmocka_unit_test(states_are_those_of_the_index),
+        cmocka_unit_test(exit_codes_of_the_command_are_those_of_the_table),
     };
 
     return cmocka_run_group_tests(tests, load_readme, free_readme);
