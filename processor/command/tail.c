@@ -225,19 +225,24 @@ static bool hear(struct tail *tail)
     return is_ours;
 }
 
-/* Turns to the file that has come in the index's place. One that is only being made can be read a moment later. */
-static int renew(struct tail *tail, bool may_wait, struct err *err)
+/*
+ * One look, at the file that may have come in the index's place. One that is only being made, or was taken away, can
+ * be read a moment later, or with the next thing that is heard of it.
+ */
+static void look_again(struct tail *tail, bool may_wait)
 {
-    if (!tail->is_opened_anew)
-        return 0;
-    if (open_index(tail, err) == 0) {
+    struct err err = {0};
+    int status = tail->is_opened_anew ? open_index(tail, &err) : 0;
+
+    if (status == 0)
         tail->is_opened_anew = false;
-        return 0;
-    }
-    if (tail->call->index.db != NULL)
-        index_close(&tail->call->index);
-    tail->call->index = (struct index){0};
-    return may_wait ? 0 : -1;
+    if (status == 0 && tail->call->index.db != NULL)
+        status = look(tail, &err);
+    if (status == 0)
+        return;
+    tail->is_opened_anew = true;
+    if (!may_wait)
+        command_say(tail->call, "%s", err.text);
 }
 
 /* ---- the command ---- */
@@ -249,8 +254,9 @@ static int follow(struct tail *tail, struct err *err)
     int looks = 0;
 
     for (;;) {
-        if (renew(tail, looks + 1 < LOOKS, err) != 0 || (tail->call->index.db != NULL && look(tail, err) != 0))
-            return -1;
+        look_again(tail, looks + 1 < LOOKS);
+        if (ferror(tail->call->out.out) != 0)
+            return err_set(err, ERR_TEMPORARY, "the output could not be written");
         looks++;
         if (poll(fds, 2, looks < LOOKS ? looks_ms[looks] : -1) < 0)
             return err_system(err, "poll");

@@ -42,7 +42,7 @@ succeeds "one that ran when it was looked at comes when it ends" lines_are 3
 ticks() { awk '{ print $14 + $15 }' "/proc/$1/stat"; }
 before=$(ticks $tail)
 sleep 1.5
-equal "nothing is done while nothing happens" "$(($(ticks $tail) - before))" 0
+succeeds "nothing is done while nothing happens" [ $(($(ticks $tail) - before)) -le 1 ]
 checkpoint() { sqlite3 "$instance/lib/index.db" 'PRAGMA wal_checkpoint(TRUNCATE)'; }
 equal "and nothing holds up a checkpoint" "$(checkpoint)" '0|0|0'
 processor_stop
