@@ -152,8 +152,8 @@ int index_open(struct index *index, const char *path, enum index_access access, 
     static const char *const settings[] = {
         [INDEX_RECEIVER] = "PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY",
         /* One large transaction must not leave a log of its size for good. */
-        [INDEX_PROCESSOR] = "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; "
-                            "PRAGMA journal_size_limit = 16777216",
+        [INDEX_PROCESSOR] = ("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; "
+                             "PRAGMA journal_size_limit = 16777216"),
         [INDEX_READER] = "PRAGMA query_only = ON; PRAGMA temp_store = MEMORY",
     };
     int flags = access == INDEX_READER ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;

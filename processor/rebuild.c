@@ -19,6 +19,7 @@ struct building {
     struct rebuild *rebuild;
     struct index index;
     size_t files;
+    size_t total; /* of them; 0 where nobody wants to know */
 };
 
 static void new_path(const struct rebuild *rebuild, const char *end, char path[static REBUILD_PATH_SIZE])
@@ -101,18 +102,39 @@ static int next_batch(struct building *building, struct err *err)
     return index_begin(&building->index, err);
 }
 
-static int add_folder(struct building *building, int folder, bool has_ended, struct err *err)
+static DIR *open_list(int folder)
 {
     int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *list = fd < 0 ? NULL : fdopendir(fd);
+
+    if (list == NULL && fd >= 0)
+        (void)close(fd);
+    return list;
+}
+
+/* For the one who waits: what can't be counted shows in a moment. */
+static size_t count_files(int folder)
+{
+    DIR *list = open_list(folder);
+    const struct dirent *entry;
+    size_t count = 0;
+
+    if (list == NULL)
+        return 0;
+    while ((entry = readdir(list)) != NULL)
+        count += entry->d_name[0] != '.';
+    (void)closedir(list);
+    return count;
+}
+
+static int add_folder(struct building *building, int folder, bool has_ended, struct err *err)
+{
+    DIR *list = open_list(folder);
     struct dirent *entry;
     int status = 0;
 
-    if (list == NULL) {
-        if (fd >= 0)
-            (void)close(fd);
+    if (list == NULL)
         return err_system(err, "reading %s in the spool", has_ended ? "cur/" : "new/");
-    }
     while (status == 0 && (errno = 0, entry = readdir(list)) != NULL) {
         if (entry->d_name[0] == '.')
             continue;
@@ -120,7 +142,7 @@ static int add_folder(struct building *building, int folder, bool has_ended, str
         if (status == 0 && ++building->files % BATCH == 0)
             status = next_batch(building, err);
         if (building->rebuild->progress != NULL)
-            building->rebuild->progress(building->rebuild, building->files);
+            building->rebuild->progress(building->rebuild->context, building->files, building->total);
     }
     if (status == 0 && errno != 0)
         status = err_system(err, "reading %s in the spool", has_ended ? "cur/" : "new/");
@@ -132,6 +154,8 @@ static int add_all(struct building *building, struct err *err)
 {
     const struct spool *spool = building->rebuild->spool;
 
+    if (building->rebuild->progress != NULL)
+        building->total = count_files(spool->new) + count_files(spool->cur);
     if (index_begin(&building->index, err) != 0)
         return -1;
     if (add_folder(building, spool->new, false, err) == 0 && add_folder(building, spool->cur, true, err) == 0)

@@ -31,8 +31,9 @@ struct rebuild {
     const struct config *config;
     const struct spool *spool;
     int64_t now_ms;
-    /* Called after each file, where there is one, with all that were looked at so far. */
-    void (*progress)(const struct rebuild *rebuild, size_t files);
+    /* Called after each file, where there is one, with all that were looked at so far, and all that there are. */
+    void (*progress)(void *context, size_t files, size_t total);
+    void *context;
 
     size_t waiting, done, dead, kept; /* messages */
     size_t left;                      /* files that are no messages; the log has their names */

@@ -547,6 +547,16 @@ SELECT count, (SELECT count(*) FROM message WHERE queued_ms IS NULL),
        (SELECT count(*) FROM message WHERE ended_ms IS NULL)
   FROM total WHERE name = 'message';
 
+-- name: command_stretch
+-- The first and the last of all messages.
+SELECT (SELECT min(id) FROM message), (SELECT max(id) FROM message);
+
+-- name: command_old
+-- How many files and rows are old enough to go.
+SELECT (SELECT count(*) FROM message WHERE stored = 'done' AND ended_ms <= :done_before)
+     + (SELECT count(*) FROM message WHERE stored = 'dead' AND ended_ms <= :dead_before)
+     + (SELECT count(*) FROM message WHERE gone_ms IS NOT NULL AND ended_ms <= :history_before);
+
 -- name: command_handler_counts
 -- The states in the order of common/state.h, and when the next delivery is due.
 SELECT route, handler, sum(iif(state = 'pending', count, 0)), sum(iif(state = 'running', count, 0)),

@@ -19,6 +19,10 @@ report "no line is longer than 118 characters" \
 report "no white space at the end of a line" "$(grep -nHE '[[:blank:]]+$' "${files[@]}")"
 report "no file of C is longer than 400 lines" \
     "$(wc -l "${files[@]}" | awk '$2 ~ /\.[ch]$/ && $2 !~ /^tests\// && $1 > 400 { print $2 ": " $1 }')"
+report "what begins with #! can be run" "$(
+    find tests .ci processor/handlers systemd/debian/{package.sh,rules} -type f ! -perm -1 -exec \
+        awk 'FNR == 1 && /^#!/ { print FILENAME } { nextfile }' {} +
+)"
 report "no mark of unfinished work" "$(grep -nHE '\b(TO''DO|FIX''ME|XX''X)\b' "${files[@]}")"
 report "no function that cannot be bounded" \
     "$(grep -nHE '\b(strcpy|strcat|sprintf|vsprintf|strtok|atoi|atol|gets)\(' "${files[@]}" | grep '\.[ch]:')"

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "processor/command/alive.h"
+#include "processor/command/progress.h"
 
 /* ---- what is asked for ---- */
 
@@ -132,15 +133,49 @@ struct tally {
     int status; /* of the last message that was refused; COMMAND_OK: none was */
 };
 
-/* On a terminal, where somebody waits: on a line that is written over by what comes next. */
-static void show_progress(const struct bulk *bulk, const struct tally *tally)
-{
-    FILE *out = bulk->call->err.out;
+/* From when to when the messages came that may be meant: they are gone through in the order of their IDs, and so of
+ * their times. */
+struct stretch {
+    int64_t first_ms, last_ms;
+};
 
-    if (bulk->call->err.width == 0 || bulk->change.dry_run)
+/* The time in the ID of a column; 0 without one. */
+static int64_t column_time_ms(struct query *query, int column)
+{
+    struct span text = query_column_text(query, column);
+    char id[ID_SIZE];
+
+    snprintf(id, sizeof id, "%.*s", (int)text.size, text.data);
+    return id_is_valid(text) ? id_time_ms(id) : 0;
+}
+
+static int find_stretch(struct bulk *bulk, struct stretch *stretch, struct err *err)
+{
+    const struct lookup_filter *filter = &bulk->filter;
+    struct query query;
+
+    if (query_start(&query, &bulk->call->index, STATEMENT_COMMAND_STRETCH, err) != 0 || query_next(&query, err) != 1)
+        return -1;
+    stretch->first_ms = column_time_ms(&query, 0);
+    stretch->last_ms = column_time_ms(&query, 1);
+    query_end(&query);
+    if (filter->since_ms > stretch->first_ms)
+        stretch->first_ms = filter->since_ms;
+    if (filter->until_ms != 0 && filter->until_ms < stretch->last_ms)
+        stretch->last_ms = filter->until_ms;
+    return 0;
+}
+
+static void show_progress(const struct bulk *bulk, const struct stretch *stretch, struct progress *progress,
+                          const struct tally *tally, const char last[static ID_SIZE])
+{
+    int64_t done_ms = id_time_ms(last) - stretch->first_ms;
+    char words[80];
+
+    if (bulk->change.dry_run)
         return;
-    (void)fprintf(out, "%d deliver%s %s ...\r", tally->deliveries, plural(tally->deliveries), bulk->word);
-    (void)fflush(out);
+    snprintf(words, sizeof words, "%d deliver%s %.40s", tally->deliveries, plural(tally->deliveries), bulk->word);
+    progress_tell(progress, done_ms < 0 ? 0 : (uint64_t)done_ms, words);
 }
 
 /* The first messages behind `last`. Gives how many, or -1. */
@@ -186,18 +221,25 @@ static int change_filtered(struct bulk *bulk, bool *has_changed)
     static char ids[BULK_BATCH][ID_SIZE];
     struct command_call *call = bulk->call;
     struct tally tally = {.status = COMMAND_OK};
+    struct progress progress = progress_start(&call->err, "", 0);
+    struct stretch stretch = {0};
     char last[ID_SIZE] = "";
     struct err err = {0};
     int count;
 
+    if (find_stretch(bulk, &stretch, &err) != 0)
+        return command_fail(call, &err);
+    if (stretch.last_ms > stretch.first_ms)
+        progress.total = (uint64_t)(stretch.last_ms - stretch.first_ms);
     while ((count = choose(bulk, last, ids, &err)) > 0) {
         snprintf(last, sizeof last, "%s", ids[count - 1]);
         if (change_batch(bulk, ids, count, &tally, &err) != 0) {
             count = -1;
             break;
         }
-        show_progress(bulk, &tally);
+        show_progress(bulk, &stretch, &progress, &tally, last);
     }
+    progress_end(&progress);
     *has_changed = tally.deliveries > 0;
     if (count == 0 && tally.messages == 0 && tally.status == COMMAND_OK) {
         command_say(call, "there is no such message");

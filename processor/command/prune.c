@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "processor/command/commands.h"
 #include "processor/command/options.h"
+#include "processor/command/progress.h"
 #include "processor/retention.h"
 #include "processor/text.h"
 
@@ -15,6 +16,12 @@ struct amount {
     int64_t files, bytes; /* of messages that have ended */
     int64_t messages;     /* rows */
 };
+
+/* What others did meanwhile may make it less than nothing. */
+static int64_t less(int64_t before, int64_t now)
+{
+    return before > now ? before - now : 0;
+}
 
 static int measure(struct command_call *call, struct amount *amount, struct err *err)
 {
@@ -35,15 +42,32 @@ static int measure(struct command_call *call, struct amount *amount, struct err 
     return row == 1 ? 0 : -1;
 }
 
-/* On a terminal somebody is waiting. */
-static void show_progress(const struct command_call *call, const struct amount *before, const struct amount *now)
+/* What did so no later than then; nothing that is kept for ever. */
+static int64_t before_ms(const struct command_call *call, int64_t keep_ms)
 {
-    if (call->err.width > 0)
-        (void)fprintf(call->err.out, "\r%lld files removed, %lld messages forgotten ...",
-                      (long long)(before->files - now->files), (long long)(before->messages - now->messages));
+    return keep_ms == CONFIG_FOREVER ? INT64_MIN : call->now_ms - keep_ms;
 }
 
-static int remove_all(struct command_call *call, const struct amount *before, struct amount *now, struct err *err)
+/* How many files and rows are old enough to go, for the bar: keep-size may take more, and who is still needed stays.
+ */
+static int count_old(struct command_call *call, uint64_t *count, struct err *err)
+{
+    struct query query;
+
+    if (query_start(&query, &call->index, STATEMENT_COMMAND_OLD, err) != 0)
+        return -1;
+    query_number(&query, ":done_before", before_ms(call, call->config.keep_done_ms));
+    query_number(&query, ":dead_before", before_ms(call, call->config.keep_dead_ms));
+    query_number(&query, ":history_before", before_ms(call, call->config.keep_history_ms));
+    if (query_next(&query, err) != 1)
+        return -1;
+    *count = (uint64_t)query_column_number(&query, 0);
+    query_end(&query);
+    return 0;
+}
+
+static int remove_all(struct command_call *call, const struct amount *before, struct amount *now,
+                      struct progress *progress, struct err *err)
 {
     struct retention retention = {.config = &call->config, .index = &call->index, .spool = &call->spool};
     int status;
@@ -51,20 +75,15 @@ static int remove_all(struct command_call *call, const struct amount *before, st
     while ((status = retention_step(&retention, call->now_ms, err)) == 1) {
         if (measure(call, now, err) != 0)
             return -1;
-        show_progress(call, before, now);
+        progress_show(progress, (uint64_t)(less(before->files, now->files) + less(before->messages, now->messages)));
         (void)poll(NULL, 0, PAUSE_MS);
     }
     return status;
 }
 
-/* What others did meanwhile may make it less than nothing. */
-static int64_t less(int64_t before, int64_t now)
-{
-    return before > now ? before - now : 0;
-}
-
 static int prune(struct command_call *call)
 {
+    struct progress progress = progress_start(&call->err, "files and messages", 0);
     struct amount before, now;
     char size[TEXT_SIZE_SIZE];
     struct err err = {0};
@@ -72,9 +91,10 @@ static int prune(struct command_call *call)
 
     now = before;
     if (status == 0)
-        status = remove_all(call, &before, &now, &err);
-    if (call->err.width > 0)
-        (void)fprintf(call->err.out, "\r%60s\r", "");
+        status = count_old(call, &progress.total, &err);
+    if (status == 0)
+        status = remove_all(call, &before, &now, &progress, &err);
+    progress_end(&progress);
     text_size((uint64_t)less(before.bytes, now.bytes), size);
     (void)fprintf(call->out.out, "%lld file%s removed, %s; %lld message%s forgotten\n",
                   (long long)less(before.files, now.files), less(before.files, now.files) == 1 ? "" : "s", size,

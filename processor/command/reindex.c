@@ -6,17 +6,16 @@
 #include "common/log.h"
 #include "processor/command/commands.h"
 #include "processor/command/options.h"
+#include "processor/command/progress.h"
 #include "processor/lock.h"
 #include "processor/rebuild.h"
 
-enum { PROGRESS_STEP = 1000 };
-
-/* On a terminal somebody is waiting. */
-static void show_progress(const struct rebuild *rebuild, size_t files)
+static void show_progress(void *context, size_t files, size_t total)
 {
-    (void)rebuild;
-    if (files % PROGRESS_STEP == 0)
-        (void)fprintf(stderr, "\r%zu files", files);
+    struct progress *progress = context;
+
+    progress->total = total;
+    progress_show(progress, files);
 }
 
 static void report(const struct command_call *call, const struct rebuild *rebuild)
@@ -41,15 +40,17 @@ static void give_lock(struct command_call *call, int lock)
 
 static int rebuild_locked(struct command_call *call)
 {
+    struct progress progress = progress_start(&call->err, "files", 0);
     struct rebuild rebuild = {.config = &call->config, .spool = &call->spool, .now_ms = call->now_ms};
     struct err err = {0};
     int status;
 
-    if (call->err.width > 0)
+    if (call->err.width > 0) {
         rebuild.progress = show_progress;
+        rebuild.context = &progress;
+    }
     status = rebuild_index(&rebuild, &err);
-    if (call->err.width > 0)
-        (void)fputs("\r                    \r", stderr);
+    progress_end(&progress);
     if (status == 0)
         status = rebuild_put_in_place(&rebuild, &err);
     if (status == 0) {
