@@ -7,10 +7,11 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "common/units.h"
 #include "processor/deposit.h"
 #include "processor/handlers/glob.h"
 #include "processor/handlers/handler.h"
-#include "processor/mime/apart.h"
+#include "processor/handlers/take.h"
 #include "processor/parts.h"
 #include "processor/scratch.h"
 
@@ -57,29 +58,15 @@ struct wish {
     const char *folder;
     const char *types[TYPES_MAX]; /* globs; none: every type */
     size_t type_count;
-    unsigned long long max_size; /* bytes; 0: any */
+    uint64_t max_size; /* bytes; 0: any */
 };
 
 /* ---- arguments ---- */
 
-static const struct {
-    char letter;
-    unsigned shift;
-} units[] = {{'K', 10}, {'M', 20}, {'G', 30}};
-
-static int take_size(const char *text, unsigned long long *size)
+static int take_size(const char *text, uint64_t *size)
 {
-    struct span digits = span_text(text);
-    unsigned shift = 0;
-
-    for (size_t i = 0; digits.size > 0 && i < sizeof units / sizeof units[0]; i++)
-        if ((digits.data[digits.size - 1] & ~0x20) == units[i].letter)
-            shift = units[i].shift;
-    if (shift > 0)
-        digits.size--;
-    if (span_number(digits, 1ULL << 32, size) != 0 || *size == 0)
-        return handler_refuse(&handler, "--max-size is a number, perhaps with K, M or G, not %.100s", text);
-    *size <<= shift;
+    if (units_parse_size(text, size) != 0 || *size == 0)
+        return handler_refuse(&handler, "--max-size is digits and K, M or G, such as 10M, not %.100s", text);
     return EX_OK;
 }
 
@@ -107,19 +94,6 @@ static int take_arguments(struct handler_call *call, struct wish *wish)
             wish->folder = operand;
     } while (operand != NULL);
     return wish->folder != NULL ? HANDLER_END : handler_refuse(&handler, "the folder is missing");
-}
-
-/* ---- in the worker ---- */
-
-static void take_apart(void *context, struct buf *answer)
-{
-    const int *fds = context;
-    struct err err = {0};
-
-    if (apart_take(fds[0], fds[1], fds[2], &err) != 0)
-        handler_put_failure(answer, &err);
-    else
-        frame_start(answer, MESSAGE_FRAME_DONE);
 }
 
 /* ---- the handler ---- */
@@ -172,17 +146,10 @@ static int save_parts(const struct wish *wish, const struct deposit *deposit, st
 
 static int save_all(const struct wish *wish, const struct deposit *deposit, struct err *err)
 {
-    static struct handler_work work = {.job = take_apart};
     static struct parts parts;
-    int fds[3];
-    int status;
+    int message, status;
 
-    if (scratch_open_input(&fds[0], err) != 0 || scratch_open(&fds[1], err) != 0 || scratch_open(&fds[2], err) != 0)
-        return -1;
-    work.context = fds;
-    work.fds = fds;
-    work.fd_count = 3;
-    if (handler_work(&work, err) != 0 || parts_open(&parts, fds[1], fds[2], err) != 0)
+    if (scratch_open_input(&message, err) != 0 || take_apart(message, &parts, err) != 0)
         return -1;
     status = save_parts(wish, deposit, &parts, err);
     parts_close(&parts);

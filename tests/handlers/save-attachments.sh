@@ -129,7 +129,8 @@ fi
 # ---- the command line ------------------------------------------------------------------------------
 
 matches "--help" "$("$handler" --help)" '^usage: save-attachments '
-for wrong in '' "$store another" "$store --max-size=x" "$store --max-size=0" "$store --nonsense"; do
+for wrong in '' "$store another" "$store --max-size=x" "$store --max-size=0" "$store --max-size=1k" \
+    "$store --max-size=9999999999G" "$store --nonsense"; do
     # shellcheck disable=SC2086 # words
     "$handler" $wrong </dev/null >/dev/null 2>"$out.err"
     equal "a usage error: $wrong" "$?" 64
