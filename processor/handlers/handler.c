@@ -14,7 +14,11 @@
 #include "common/clock.h"
 #include "processor/mime/charset.h"
 
-enum { HELP_COLUMN = 24, CHUNK_SIZE = 64 * 1024 };
+enum {
+    HELP_COLUMN = 24,
+    FOUND_LONG = 1, /* what getopt gives for every long option: no letter */
+    CHUNK_SIZE = 64 * 1024,
+};
 
 /* ---- options ---- */
 
@@ -54,6 +58,15 @@ static int print_help(const struct handler *handler)
     return fflush(stdout) == 0 ? EX_OK : EX_IOERR;
 }
 
+/* getopt says of a letter which one it was; of a long option only where it stood. */
+static int refuse_option(const struct handler_call *call)
+{
+    char letter[] = {'-', (char)optopt, '\0'};
+
+    return handler_refuse(call->handler, "%.100s is no option, or one that takes no argument",
+                          optopt > FOUND_LONG ? letter : call->argv[optind - 1]);
+}
+
 int handler_next(struct handler_call *call)
 {
     const struct handler *handler = call->handler;
@@ -61,22 +74,22 @@ int handler_next(struct handler_call *call)
     int row = -1, found;
 
     for (size_t i = 0; i < handler->option_count; i++)
-        rows[i] = (struct option){handler->options[i].name,
-                                  handler->options[i].argument != NULL ? required_argument : no_argument, NULL, 1};
-    rows[handler->option_count] = (struct option){"help", no_argument, NULL, 1};
+        rows[i] =
+            (struct option){handler->options[i].name,
+                            handler->options[i].argument != NULL ? required_argument : no_argument, NULL, FOUND_LONG};
+    rows[handler->option_count] = (struct option){"help", no_argument, NULL, FOUND_LONG};
     found = getopt_long(call->argc, call->argv, "+:", rows, &row);
     call->argument = optarg;
     if (found == -1)
         return HANDLER_END;
-    if (found == 1 && row < (int)handler->option_count)
+    if (found == FOUND_LONG && row < (int)handler->option_count)
         return row;
-    if (found == 1)
+    if (found == FOUND_LONG)
         call->status = print_help(handler);
     else if (found == ':')
         call->status = handler_refuse(handler, "an argument is missing behind %.100s", call->argv[optind - 1]);
     else
-        call->status = handler_refuse(handler, "%.100s is no option, or one that takes no argument",
-                                      call->argv[optind > 0 ? optind - 1 : 0]);
+        call->status = refuse_option(call);
     return HANDLER_STOP;
 }
 
