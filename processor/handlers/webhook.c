@@ -29,6 +29,7 @@ static const struct handler_exit exits[] = {
     {EX_USAGE, "the arguments are wrong"},
     {EX_DATAERR, "the message can't be parsed, or the server does not want it (400, 411, 413, 415, 422)"},
     {EX_UNAVAILABLE, "there is no such thing on the server (404, 405, 410)"},
+    {EX_IOERR, "the answer could not be printed"},
     {EX_TEMPFAIL, "try again: no connection, no answer, 408, 425, 429, 5xx"},
     {EX_PROTOCOL, "any other 4xx"},
     {EX_NOPERM, "the server says no (401, 402, 403, 407)"},
@@ -70,14 +71,15 @@ static int take_timeout(const char *text, struct post *post)
     return EX_OK;
 }
 
+/* What stands there is not repeated: it may be a secret. */
 static int take_url(char *url, struct post *post)
 {
     struct span text = span_text(url);
 
     if (post->url != NULL)
-        return handler_refuse(&handler, "unexpected argument %.100s", url);
+        return handler_refuse(&handler, "there is more than one URL");
     if (!span_starts_nocase(text, span_text("http://")) && !span_starts_nocase(text, span_text("https://")))
-        return handler_refuse(&handler, "%.100s is no http:// or https:// URL", url);
+        return handler_refuse(&handler, "the URL does not begin with http:// or https://");
     post->url = url;
     return EX_OK;
 }
