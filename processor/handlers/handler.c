@@ -13,6 +13,7 @@
 
 #include "common/clock.h"
 #include "processor/mime/charset.h"
+#include "processor/text.h"
 
 enum {
     HELP_COLUMN = 24,
@@ -33,27 +34,30 @@ struct handler_call handler_start(const struct handler *handler, int argc, char 
 static void print_option(const struct handler_option *option)
 {
     char names[64];
-    const char *rest = option->help, *end;
+    int used;
 
     snprintf(names, sizeof names, "--%s%s%s", option->name, option->argument != NULL ? " " : "",
              option->argument != NULL ? option->argument : "");
-    printf("  %-*s ", HELP_COLUMN, names);
-    for (; (end = strchr(rest, '\n')) != NULL; rest = end + 1)
-        printf("%.*s\n   %*s", (int)(end - rest), rest, HELP_COLUMN, "");
-    printf("%s\n", rest);
+    used = printf("  %-*s ", HELP_COLUMN, names);
+    text_wrap(stdout, option->help, (size_t)used, HELP_COLUMN + 3);
 }
 
 static int print_help(const struct handler *handler)
 {
     static const struct handler_option help = {"help", NULL, "show this text"};
 
-    printf("usage: %s %s\n\n%s\n", handler->name, handler->usage, handler->summary);
+    size_t used = (size_t)printf("usage: %s ", handler->name);
+
+    text_wrap(stdout, handler->usage, used, used);
+    printf("\n");
+    text_wrap(stdout, handler->summary, 0, 0);
+    printf("\n");
     for (size_t i = 0; i < handler->option_count; i++)
         print_option(&handler->options[i]);
     print_option(&help);
     printf("\nExit codes:\n");
     for (const struct handler_exit *row = handler->exits; row->meaning != NULL; row++)
-        printf("  %2d  %s\n", row->code, row->meaning);
+        text_wrap(stdout, row->meaning, (size_t)printf("  %2d  ", row->code), 6);
     printf("\nExample:\n%s", handler->example);
     return fflush(stdout) == 0 ? EX_OK : EX_IOERR;
 }

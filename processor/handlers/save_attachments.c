@@ -20,7 +20,7 @@ enum { TYPES_MAX = 100 };
 enum { OPTION_TYPE, OPTION_MAX_SIZE, OPTION_COUNT };
 static const struct handler_option options[OPTION_COUNT] = {
     [OPTION_TYPE] = {"type", "GLOB",
-                     "save what has a content type that matches, like image/* or\n"
+                     "save what has a content type that matches, like image/* or "
                      "application/pdf; may be given several times"},
     [OPTION_MAX_SIZE] = {"max-size", "SIZE", "save nothing larger, in bytes, or with K, M or G behind it"},
 };
@@ -38,19 +38,21 @@ static const struct handler_exit exits[] = {
 static const struct handler handler = {
     .name = "save-attachments",
     .usage = "DIR [--type GLOB]... [--max-size SIZE]",
-    .summary = "Saves the attachments of a message to the folder DIR, which must be there, and prints their\n"
-               "names. Attachments are parts that are marked so, that have the name of a file, or that are no\n"
-               "text; a message within the message is one, NAME.eml.\n"
-               "\n"
-               "Names are made safe: no folders, no hidden files, no control characters, at most 180 bytes.\n"
-               "No file is overwritten: there will be a report-2.pdf beside report.pdf. One that is there with\n"
-               "the same contents counts as saved, so a retry leaves no doubles, and no half ones.\n",
+    .summary = "Saves the attachments of a message to the folder DIR, which must be there, and prints their "
+               "names. Attachments are parts that are marked so, that have the name of a file, or that are no "
+               "text; a message within the message is one, NAME.eml.\n\n"
+               "Names are made safe: no folders, no hidden files, no control characters, at most 180 bytes. "
+               "No file is overwritten: there will be a report-2.pdf beside report.pdf. One that is there with "
+               "the same contents counts as saved, so a retry leaves no doubles, and no half ones.",
     .options = options,
     .option_count = OPTION_COUNT,
     .exits = exits,
     .example = "  route \"reports@example.com\" {\n"
-               "      handler \"save\" { run = {\"save-attachments\", \"/srv/reports\", \"--type=application/pdf\",\n"
-               "                              \"--max-size=10M\"} user = \"www-data\" }\n"
+               "      handler \"save\" {\n"
+               "          run = {\"save-attachments\", \"/srv/reports\", \"--type=application/pdf\",\n"
+               "                 \"--max-size=10M\"}\n"
+               "          user = \"www-data\"\n"
+               "      }\n"
                "  }\n",
 };
 

@@ -12,7 +12,7 @@ escape=$'\033'
 exits "--version" 0 '^mailmill [0-9.]+$' "$programs/mailmill" --version
 exits "--help lists the commands" 0 'check .*status .*list .*show .*reprocess .*cancel ' "$programs/mailmill" --help
 exits "--help lists the exit codes" 0 'Exit codes:.* 64 .* 75 .* 78 ' "$programs/mailmill" --help
-for command in $("$programs/mailmill" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p'); do
+for command in $("$programs/mailmill" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z][a-z]*\) .*/\1/p'); do
     exits "$command --help" 0 "usage: mailmill .*$command.*--config FILE.*--help" "$programs/mailmill" "$command" --help
     equal "help $command says the same" "$("$programs/mailmill" help "$command")" \
         "$("$programs/mailmill" "$command" --help)"
