@@ -115,8 +115,12 @@ int command_open_spool(struct command_call *call, bool *is_missing)
         *is_missing = false;
     if (spool_open(&call->spool, call->config.spool, SPOOL_READER, &err) == 0)
         return COMMAND_GO_ON;
-    if (is_missing == NULL || err.number != ENOENT)
+    if (err.number != ENOENT)
         return command_fail(call, &err);
+    if (is_missing == NULL) {
+        command_say(call, "there is no spool %s yet; mailmill-processor makes it when it starts", call->config.spool);
+        return COMMAND_LATER;
+    }
     *is_missing = true;
     return COMMAND_GO_ON;
 }
