@@ -107,6 +107,13 @@ int command_open_index(struct command_call *call, enum index_access access, bool
     return COMMAND_GO_ON;
 }
 
+void command_say_no_index(struct command_call *call)
+{
+    command_say(call,
+                "there is no message yet, as there is no index %s; if it was lost, mailmill reindex makes it anew",
+                call->config.index);
+}
+
 int command_open_spool(struct command_call *call, bool *is_missing)
 {
     struct err err = {0};

@@ -12,7 +12,7 @@
 #include "processor/handlers/glob.h"
 #include "processor/handlers/handler.h"
 #include "processor/handlers/take.h"
-#include "processor/parts.h"
+#include "processor/parts_json.h"
 #include "processor/scratch.h"
 
 enum { TYPES_MAX = 100 };
@@ -102,7 +102,7 @@ static int take_arguments(struct handler_call *call, struct wish *wish)
 
 static bool is_wanted(const struct wish *wish, const struct parts_record *part)
 {
-    if (part->type != PARTS_PART || (part->role != PARTS_ATTACHMENT && part->role != PARTS_MESSAGE))
+    if (!parts_is_attachment(part))
         return false;
     for (size_t i = 0; i < wish->type_count; i++)
         if (glob_matches(span_text(wish->types[i]), part->content_type))
