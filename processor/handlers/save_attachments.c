@@ -38,12 +38,13 @@ static const struct handler_exit exits[] = {
 static const struct handler handler = {
     .name = "save-attachments",
     .usage = "DIR [--type GLOB]... [--max-size SIZE]",
-    .summary = "Saves the attachments of a message to the folder DIR, which must be there, and prints their "
-               "names. Attachments are parts that are marked so, that have the name of a file, or that are no "
-               "text; a message within the message is one, NAME.eml.\n\n"
-               "Names are made safe: no folders, no hidden files, no control characters, at most 180 bytes. "
-               "No file is overwritten: there will be a report-2.pdf beside report.pdf. One that is there with "
-               "the same contents counts as saved, so a retry leaves no doubles, and no half ones.",
+    .summary =
+        "Saves the attachments of a message to the folder DIR, an absolute path, which must be there, and prints "
+        "their names. Attachments are parts that are marked so, that have the name of a file, or that are no "
+        "text; a message within the message is one, NAME.eml.\n\n"
+        "Names are made safe: no folders, no hidden files, no control characters, at most 180 bytes. "
+        "No file is overwritten: there will be a report-2.pdf beside report.pdf. One that is there with "
+        "the same contents counts as saved, so a retry leaves no doubles, and no half ones.",
     .options = options,
     .option_count = OPTION_COUNT,
     .exits = exits,
@@ -72,6 +73,17 @@ static int take_size(const char *text, uint64_t *size)
     return EX_OK;
 }
 
+static int take_type(const char *glob, struct wish *wish)
+{
+    if (strpbrk(glob, "/*") == NULL)
+        return handler_refuse(&handler, "--type is the like of application/pdf or image/*: %.100s matches none",
+                              glob);
+    if (wish->type_count == TYPES_MAX)
+        return handler_refuse(&handler, "there are more than %d --type", TYPES_MAX);
+    wish->types[wish->type_count++] = glob;
+    return EX_OK;
+}
+
 /* HANDLER_END: all of them were read; else the exit code to end with. */
 static int take_arguments(struct handler_call *call, struct wish *wish)
 {
@@ -80,12 +92,10 @@ static int take_arguments(struct handler_call *call, struct wish *wish)
 
     do {
         while ((option = handler_next(call)) >= 0) {
-            if (option == OPTION_MAX_SIZE && (status = take_size(call->argument, &wish->max_size)) != EX_OK)
+            status =
+                option == OPTION_TYPE ? take_type(call->argument, wish) : take_size(call->argument, &wish->max_size);
+            if (status != EX_OK)
                 return status;
-            if (option == OPTION_TYPE && wish->type_count == TYPES_MAX)
-                return handler_refuse(&handler, "there are more than %d --type", TYPES_MAX);
-            if (option == OPTION_TYPE)
-                wish->types[wish->type_count++] = call->argument;
         }
         if (option == HANDLER_STOP)
             return call->status;
@@ -95,7 +105,13 @@ static int take_arguments(struct handler_call *call, struct wish *wish)
         if (operand != NULL)
             wish->folder = operand;
     } while (operand != NULL);
-    return wish->folder != NULL ? HANDLER_END : handler_refuse(&handler, "the folder is missing");
+    if (wish->folder == NULL || wish->folder[0] == '\0')
+        return handler_refuse(&handler, "the folder is missing");
+    /* What is saved in the run's own folder is gone with it. */
+    if (wish->folder[0] != '/')
+        return handler_refuse(&handler, "%.100s: not an absolute path, and a handler runs in a folder of its own",
+                              wish->folder);
+    return HANDLER_END;
 }
 
 /* ---- the handler ---- */
@@ -171,7 +187,7 @@ int main(int argc, char **argv)
     if (deposit_open(&deposit, wish.folder, &err) != 0) {
         if (err.kind != ERR_PERMANENT)
             return handler_fail(&handler, &err);
-        handler_say(&handler, "%s; make it", err.text);
+        handler_say(&handler, "%s; make it, or correct the path", err.text);
         return EX_CONFIG;
     }
     status = save_all(&wish, &deposit, &err) == 0 ? EX_OK : handler_fail(&handler, &err);
