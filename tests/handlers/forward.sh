@@ -143,6 +143,12 @@ printf 'DELIVERED-TO:  Sales@EXAMPLE.com \nSubject: x\n\n' >"$instance/mail"
 none 100 "a loop in any letter case" anna@example.org
 { yes 'Received: from x' | head -n 51; printf 'Subject: x\n\n'; } >"$instance/mail"
 none 100 "too many Received lines" anna@example.org
+printf 'Delivered-To: sales@example.com\r\nSubject: x\r\n\r\n' >"$instance/mail"
+none 100 "a loop where lines end with CR LF" anna@example.org
+{ printf 'Subject: x\r\n\r\n'; yes $'Received: from x\r' | head -n 51; } >"$instance/mail"
+by_hand anna@example.org
+equal "there, too, the header has its end" "$code" 0
+rm "$instance/seen/arguments"
 printf 'Subject: x\n\nDelivered-To: sales@example.com\n' >"$instance/mail"
 by_hand anna@example.org
 equal "in the body it is no loop" "$code" 0
