@@ -103,7 +103,7 @@ equal "no attachment is no mistake" "$?:$(names)$(<"$out")" 0:
 "$handler" "$instance/missing" <"$mail" >"$out" 2>"$out.err"
 equal "a missing folder" "$?" 78
 matches "a missing folder is named" "$(<"$out.err")" "^save-attachments: folder $instance/missing: No such file or directory; make it"
-"$handler" "$mail" <"$mail" >"$out" 2>"$out.err"
+"$handler" "$mail" </dev/null >"$out" 2>"$out.err"
 equal "what is no folder" "$?:$(<"$out.err")" \
     "78:save-attachments: folder $mail: Not a directory; make it, or correct the path"
 "$handler" '' <"$mail" >"$out" 2>"$out.err"
