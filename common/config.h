@@ -206,9 +206,7 @@ bool config_key_is_list(const struct config_key *key);
  * it. */
 unsigned config_line(const unsigned lines[static CONFIG_KEY_COUNT], const char *section, const char *name);
 
-/* "25M" (K, M, G of 1024) to bytes, "5m" (s, m, h, d; a bare number is seconds) to milliseconds. -1: not such text.
- */
-__attribute__((warn_unused_result)) int config_parse_size(const char *text, uint64_t *bytes);
+/* "5m" (s, m, h, d; a bare number is seconds) to milliseconds. -1: not such text. */
 __attribute__((warn_unused_result)) int config_parse_duration(const char *text, int64_t *milliseconds);
 
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/buf.h"
+#include "common/units.h"
 
 enum {
     PATH_SIZE_MAX = 3900, /* leaves room in PATH_MAX for the names that we put behind it */
@@ -19,40 +20,12 @@ enum {
 /* ---- numbers with units -------------------------------------------------------------------------------------------
  */
 
-struct unit {
-    const char *name;
-    uint64_t factor;
-};
-
-static int parse_units(const char *text, const struct unit *units, size_t unit_count, uint64_t *value)
-{
-    size_t digits = strspn(text, "0123456789");
-    unsigned long long number;
-
-    for (size_t i = 0; i < unit_count; i++) {
-        if (strcmp(text + digits, units[i].name) != 0)
-            continue;
-        if (span_number((struct span){text, digits}, INT64_MAX / units[i].factor, &number) != 0)
-            return -1;
-        *value = number * units[i].factor;
-        return 0;
-    }
-    return -1;
-}
-
-int config_parse_size(const char *text, uint64_t *bytes)
-{
-    static const struct unit units[] = {{"", 1}, {"K", 1 << 10}, {"M", 1 << 20}, {"G", 1 << 30}};
-
-    return parse_units(text, units, sizeof units / sizeof units[0], bytes);
-}
-
 int config_parse_duration(const char *text, int64_t *milliseconds)
 {
-    static const struct unit units[] = {{"", 1000}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
+    static const struct units_row units[] = {{"", 1000}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
     uint64_t value = 0;
 
-    if (parse_units(text, units, sizeof units / sizeof units[0], &value) != 0)
+    if (units_parse(text, units, sizeof units / sizeof units[0], &value) != 0)
         return -1;
     *milliseconds = (int64_t)value;
     return 0;
@@ -176,7 +149,7 @@ static int store_size(const struct config_key *key, const char *text, void *fiel
 {
     uint64_t value = 0;
 
-    if (parse_bounded(key, text, config_parse_size, "digits and K, M or G, such as 25M", &value, err) != 0)
+    if (parse_bounded(key, text, units_parse_size, "digits and K, M or G, such as 25M", &value, err) != 0)
         return -1;
     *(uint64_t *)field = value;
     return 0;

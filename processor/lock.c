@@ -48,7 +48,8 @@ static int wait_for_lock(int fd, const char *path, struct err *err)
         holder = holder_of(fd);
         if (is_alive(holder))
             return err_set(err, ERR_PERMANENT,
-                           "another mailmill-processor (process %d) works on the spool %s, or mailmill reindex does",
+                           "another mailmill-processor (process %d) works on the spool %s, or mailmill reindex does: "
+                           "that has to end first",
                            (int)holder, path);
         if (clock_monotonic_ms() >= deadline_ms)
             return err_set(

@@ -19,15 +19,15 @@
 #include "processor/engine.h"
 #include "processor/launcher.h"
 
-static const char help[] =
-    "usage: mailmill-processor [--config FILE]\n"
-    "\n"
-    "Watches the spool and runs the handlers that the configuration names. Runs in the foreground, as a\n"
-    "service manager wants it. SIGHUP reads the configuration anew, SIGTERM stops.\n"
-    "\n"
-    "  -c, --config FILE  read FILE instead of " CONFIG_DEFAULT_PATH "\n"
-    "      --help         show this text\n"
-    "      --version      show the version\n";
+static const char help[] = "usage: mailmill-processor [--config FILE]\n"
+                           "\n"
+                           "Watches the spool and runs the handlers that the configuration names. Runs in\n"
+                           "the foreground, as a service manager wants it. SIGHUP reads the configuration\n"
+                           "anew, SIGTERM stops.\n"
+                           "\n"
+                           "  -c, --config FILE  read FILE instead of " CONFIG_DEFAULT_PATH "\n"
+                           "      --help         show this text\n"
+                           "      --version      show the version\n";
 
 static const char *parse_options(int argc, char **argv)
 {

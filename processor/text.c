@@ -1,5 +1,6 @@
 #include "processor/text.h"
 
+#include <string.h>
 #include <wchar.h>
 
 #include "common/clock.h"
@@ -140,6 +141,44 @@ size_t text_width(struct span clean)
         at += character.size;
     }
     return width;
+}
+
+/* ---- wrapping ---- */
+
+static size_t chunk_size(const char *text)
+{
+    size_t size = 0;
+    int depth = 0;
+
+    for (; text[size] != '\0' && (depth > 0 || strchr(" \n", text[size]) == NULL); size++)
+        depth += (text[size] == '[') - (text[size] == ']');
+    return size;
+}
+
+void text_wrap(FILE *out, const char *text, size_t column, size_t indent)
+{
+    bool is_first = true; /* in its line */
+
+    while (*text != '\0') {
+        size_t size = chunk_size(text), blank;
+
+        if (!is_first && column + 1 + size > TEXT_LINE) {
+            (void)fprintf(out, "\n%*s", (int)indent, "");
+            column = indent;
+            is_first = true;
+        }
+        (void)fprintf(out, "%s%.*s", is_first ? "" : " ", (int)size, text);
+        column += size + (is_first ? 0 : 1);
+        is_first = false;
+        blank = strspn(text + size, " \n");
+        if (memmem(text + size, blank, "\n\n", 2) != NULL) {
+            (void)fprintf(out, "\n\n%*s", (int)indent, "");
+            column = indent;
+            is_first = true;
+        }
+        text += size + blank;
+    }
+    (void)fputc('\n', out);
 }
 
 /* ---- numbers ---- */

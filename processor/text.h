@@ -19,6 +19,7 @@
 #include "common/buf.h"
 
 enum {
+    TEXT_LINE = 80,          /* columns that everybody has */
     TEXT_MINUTE_SIZE = 17,   /* "2026-01-31 23:59" and the NUL */
     TEXT_TIME_SIZE = 20,     /* "2026-01-31 23:59:59" and the NUL */
     TEXT_DURATION_SIZE = 32, /* "12d05h" */
@@ -49,6 +50,13 @@ size_t text_width(struct span clean);
 /* The bytes of clean text that fit into `width` columns, cut between two characters, combining marks kept with
  * theirs. */
 size_t text_fit(struct span clean, size_t width);
+
+/*
+ * Writes ASCII prose in lines of TEXT_LINE columns, and a line end: the first from `column` on, the others behind
+ * `indent` spaces. It is broken at white space outside of brackets, as a synopsis wants it; two line ends are an
+ * empty line.
+ */
+void text_wrap(FILE *out, const char *text, size_t column, size_t indent);
 
 /* UTC, "2026-01-31 23:59:59". */
 void text_time(int64_t time_ms, char text[static TEXT_TIME_SIZE]);

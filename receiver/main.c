@@ -25,16 +25,16 @@
 #include "receiver/starttls_offer.h"
 #include "receiver/writer.h"
 
-static const char help[] =
-    "usage: mailmill-receiver [--config FILE]\n"
-    "\n"
-    "Speaks SMTP on standard input and output, as a super-server such as xinetd starts it for each\n"
-    "connection; or accepts connections itself, on a listening socket that it is started with.\n"
-    "Accepts mail for the addresses in the configuration and puts it into the spool.\n"
-    "\n"
-    "  -c, --config FILE  read FILE instead of " CONFIG_DEFAULT_PATH "\n"
-    "      --help         show this text\n"
-    "      --version      show the version\n";
+static const char help[] = "usage: mailmill-receiver [--config FILE]\n"
+                           "\n"
+                           "Speaks SMTP on standard input and output, as a super-server such as xinetd\n"
+                           "starts it for each connection; or accepts connections itself, on a listening\n"
+                           "socket that it is started with. Accepts mail for the addresses in the\n"
+                           "configuration and puts it into the spool.\n"
+                           "\n"
+                           "  -c, --config FILE  read FILE instead of " CONFIG_DEFAULT_PATH "\n"
+                           "      --help         show this text\n"
+                           "      --version      show the version\n";
 
 /*
  * A super-server gives the client as descriptor 2 as well: not one byte of ours, nor of any library's, may get there.

@@ -34,6 +34,11 @@ listed_options() {
 # Of a script's help, which is its comment: those in its usage line.
 usage_options() { sed -n 's/^Usage: //p' | grep -oE -- '--[a-z-]+( [A-Z]+)?' | sed -E 's/^-/.It Fl /; s/ ([A-Z]+)$/ Ar \1/'; }
 
+# The synopsis that a --help on standard input begins with, in one line.
+usage_of() { sed -n '1,/^$/s/^[Uu]sage: //p; 2,/^$/s/^  *\([^ ]\)/\1/p' | paste -s -d ' '; }
+# What of a --help on standard input does not fit into a terminal.
+too_wide() { grep -E '^.{81}'; }
+
 # What a page says as a text, one space between two words, and none before an ellipsis.
 rendered() { mandoc -Tascii -O width=1000 "$1" 2>/dev/null | sed -E 's/.\x08//g' | tr -s ' \n' ' ' | sed 's/ \.\.\./.../g'; }
 
@@ -75,12 +80,14 @@ for program in mailmill-receiver mailmill-processor; do
     report "$program: the options" "$(differing "$(listed_options <<<"$help")" "$(grep '^\.It Fl ' "$page")")"
     report "$program: the help has the options that it takes" "$(differing "$(listed_options <<<"$help" | grep -oE 'Fl -[a-z]+')" \
         "$(sed -nE 's/.*\{"([a-z-]+)", (no|required)_argument, NULL, .*/Fl -\1/p' "${page%/*}/main.c")")"
+    report "$program: the help is 80 columns wide" "$(too_wide <<<"$help")"
     usage=$(sed -n 's/^usage: //p' <<<"$help")
     report "$program: the synopsis" "$([[ $(rendered "$page") == *" SYNOPSIS $usage DESCRIPTION "* ]] || echo "not $usage")"
 done
 
 help=$("$build/mailmill" --help)
 text=$(rendered $command_page)
+report "mailmill: the help is 80 columns wide" "$(too_wide <<<"$help")"
 usage=$(sed -n 's/^usage: //p' <<<"$help")
 report "mailmill: the synopsis" "$([[ $text == *" SYNOPSIS $usage DESCRIPTION "* ]] || echo "not $usage")"
 report "mailmill: the options" "$(differing "$(listed_options <<<"$help")" "$(part $command_page '.Ss Options' | grep '^\.It Fl ')")"
@@ -93,14 +100,15 @@ described_options() {
     grep '^\.It Fl ' <<<"$item"
 }
 
-mapfile -t commands < <(sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p' <<<"$help")
+mapfile -t commands < <(sed -n '/^Commands:/,/^$/s/^  \([a-z][a-z]*\) .*/\1/p' <<<"$help")
 report "mailmill has commands" "$([ ${#commands[@]} -gt 1 ] || echo "${#commands[@]}")"
 for command in "${commands[@]}"; do
     help=$("$build/mailmill" help "$command")
     report "mailmill $command: the options" "$(differing \
         "$(listed_options <<<"$help" | grep -vE '^\.It Fl (c , Fl -config|-help)\>')" \
         "$(described_options "$command")")"
-    usage=$(sed -n 's/^usage: mailmill \[-c FILE\] //p' <<<"$help")
+    report "mailmill $command: the help is 80 columns wide" "$(too_wide <<<"$help")"
+    usage=$(usage_of <<<"$help" | sed 's/^mailmill \[-c FILE\] //')
     report "mailmill $command: the synopsis" "$([[ $text == *" $usage "* ]] || echo "not $usage")"
 done
 report "README: the commands" "$(diff <(printf '%s\n' "${commands[@]}" | grep -vx help | sort) \
@@ -126,7 +134,8 @@ for handler in "${handlers[@]}"; do
     listed=$(listed_options <<<"$help" | grep -vx '.It Fl -help')
     grep -q '^usage: ' <<<"$help" || listed=$(usage_options <<<"$help")
     report "$handler: the options" "$(differing "$listed" "$(with_handlers | item "$handler" | grep '^\.It Fl ')")"
-    usage=$(sed -n 's/^[Uu]sage: //p' <<<"$help")
+    report "$handler: the help is 80 columns wide" "$(too_wide <<<"$help")"
+    if grep -q '^usage: ' <<<"$help"; then usage=$(usage_of <<<"$help"); else usage=$(sed -n 's/^Usage: //p' <<<"$help"); fi
     report "$handler: the synopsis" "$([[ -z $usage || $text == *" $usage "* ]] || echo "not $usage")"
     named=$(of_readme "$handler" | grep -oE -- '--[a-z-]+')
     tabled=$(of_readme "$handler" | grep -oE '^\| .*\|' | cut -d'|' -f2 | grep -oE -- '--[a-z-]+')

@@ -59,8 +59,7 @@ int bulk_open(struct bulk *bulk)
     if (status != COMMAND_GO_ON)
         return status;
     if (is_missing) {
-        command_say(call, "there is no message yet: the index %s is made when the first one comes",
-                    call->config.index);
+        command_say_no_index(call);
         return COMMAND_NOTHING;
     }
     return command_open_spool(call, NULL);

@@ -107,6 +107,13 @@ int command_open_index(struct command_call *call, enum index_access access, bool
     return COMMAND_GO_ON;
 }
 
+void command_say_no_index(struct command_call *call)
+{
+    command_say(call,
+                "there is no message yet, as there is no index %s; if it was lost, mailmill reindex makes it anew",
+                call->config.index);
+}
+
 int command_open_spool(struct command_call *call, bool *is_missing)
 {
     struct err err = {0};
@@ -115,8 +122,12 @@ int command_open_spool(struct command_call *call, bool *is_missing)
         *is_missing = false;
     if (spool_open(&call->spool, call->config.spool, SPOOL_READER, &err) == 0)
         return COMMAND_GO_ON;
-    if (is_missing == NULL || err.number != ENOENT)
+    if (err.number != ENOENT)
         return command_fail(call, &err);
+    if (is_missing == NULL) {
+        command_say(call, "there is no spool %s yet; mailmill-processor makes it when it starts", call->config.spool);
+        return COMMAND_LATER;
+    }
     *is_missing = true;
     return COMMAND_GO_ON;
 }

@@ -82,6 +82,8 @@ __attribute__((warn_unused_result)) int command_open_index(struct command_call *
 /* The same for the spool; its folders are made with the first message, or by the processor. `is_missing` NULL: an
  * error. */
 __attribute__((warn_unused_result)) int command_open_spool(struct command_call *call, bool *is_missing);
+/* Says, for a command that looks for messages, that there is no index. */
+void command_say_no_index(struct command_call *call);
 
 /* Says on standard error what is wrong, cleaned, and gives the exit code for it. */
 int command_fail(struct command_call *call, const struct err *err);

@@ -30,7 +30,7 @@ enum {
 /* clang-format off */
 #define FILTER_ROWS                                                                                                  \
     [FILTER_STATE] = {'s', "state", "STATE",                                                                         \
-                      "those that have a delivery in this state: pending running retry done dead\n"                  \
+                      "those that have a delivery in this state: pending running retry done dead "                  \
                       "skipped cancelled; or that are themselves received or kept"},                                 \
     [FILTER_ROUTE] = {'r', "route", "ROUTE", "those that have a delivery by this route"},                            \
     [FILTER_HANDLER] = {'H', "handler", "NAME", "those that have a delivery to this handler"},                       \

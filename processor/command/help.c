@@ -2,12 +2,13 @@
 
 #include "processor/command/commands.h"
 #include "processor/command/options.h"
+#include "processor/text.h"
 
 static void print_commands(FILE *out)
 {
     (void)fputs("\nCommands:\n", out);
     for (size_t i = 0; i < command_count; i++)
-        (void)fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].summary);
+        text_wrap(out, commands[i].summary, (size_t)fprintf(out, "  %-10s ", commands[i].name), 13);
 }
 
 static void print_exits(FILE *out)
@@ -21,15 +22,17 @@ void help_print(FILE *out)
 {
     (void)fputs("usage: mailmill [-c FILE] COMMAND [ARGUMENT...]\n"
                 "\n"
-                "Looks after a mailmill: its configuration, its messages, and what became of them.\n",
+                "Looks after a mailmill: its configuration, its messages, what became of them.\n",
                 out);
     print_commands(out);
     (void)fputs("\nOptions:\n", out);
     options_print_global(out);
-    (void)fputs(
-        "\n`mailmill COMMAND --help` says more of a command. A message's ID may be cut short, as long as one\n"
-        "message only begins so. Times are UTC. Output is UTF-8; NO_COLOR in the environment turns off colours.\n",
-        out);
+    (void)fputc('\n', out);
+    text_wrap(
+        out,
+        "`mailmill COMMAND --help` says more of a command. A message's ID may be cut short, as long as one message "
+        "only begins so. Times are UTC. Output is UTF-8; NO_COLOR in the environment turns off colours.",
+        0, 0);
     print_exits(out);
 }
 

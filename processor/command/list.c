@@ -162,7 +162,6 @@ int command_list(struct command_call *call)
     if (as_json)
         (void)fputs("[]\n", call->out.out);
     else
-        command_say(call, "there is no message yet: the index %s is made when the first one comes",
-                    call->config.index);
+        command_say_no_index(call);
     return COMMAND_NOTHING;
 }

@@ -132,7 +132,7 @@ int lookup_id(struct index *index, const char *typed, char id[static ID_SIZE], s
     int row, count = 0;
 
     if (!id_prefix(span_text(typed), prefix))
-        return err_set(err, ERR_PERMANENT, "%.100s can't be the ID of a message", typed);
+        return err_set(err, ERR_PERMANENT, "\"%.100s\" can't be the ID of a message", typed);
     if (lookup_start(&query, index, &filter, err) != 0)
         return -1;
     while ((row = query_next(&query, err)) == 1 && ++count <= CANDIDATES) {

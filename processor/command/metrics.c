@@ -203,7 +203,7 @@ static int print_index(struct command_call *call, struct err *err)
         return -1;
     return print_store(call, "mailmill_spool_files", 1, "Messages in the spool.", err) != 0
                ? -1
-               : print_store(call, "mailmill_spool_bytes", 2, "Their size.", err);
+               : print_store(call, "mailmill_spool_bytes", 2, "The size of the messages in the spool.", err);
 }
 
 /* ---- how things stand ---- */

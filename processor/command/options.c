@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "processor/text.h"
+
 /* Rows that every subcommand has; they follow its own. */
 enum { SHARED_CONFIG, SHARED_HELP, SHARED_COUNT };
 static const struct option_row shared[] = {
@@ -35,16 +37,14 @@ enum { HELP_COLUMN = 24 };
 static void print_row(FILE *out, const struct option_row *row)
 {
     char names[64], letter[4] = "   ";
-    const char *rest, *end;
+    int used;
 
     if (row->letter != 0)
         snprintf(letter, sizeof letter, "-%c,", row->letter);
     snprintf(names, sizeof names, "%s --%s%s%s", letter, row->name, row->argument != NULL ? " " : "",
              row->argument != NULL ? row->argument : "");
-    (void)fprintf(out, "  %-*s ", HELP_COLUMN, names);
-    for (rest = row->help; (end = strchr(rest, '\n')) != NULL; rest = end + 1)
-        (void)fprintf(out, "%.*s\n   %*s", (int)(end - rest), rest, HELP_COLUMN, "");
-    (void)fprintf(out, "%s\n", rest);
+    used = fprintf(out, "  %-*s ", HELP_COLUMN, names);
+    text_wrap(out, row->help, (size_t)used, HELP_COLUMN + 3);
 }
 
 static void print_rows(FILE *out, const struct option_row *rows, size_t row_count)
@@ -64,8 +64,16 @@ static void print_help(const struct options *options)
     const struct command *command = options->call->command;
     FILE *out = options->call->out.out;
 
-    (void)fprintf(out, "usage: mailmill [-c FILE] %s%s%s\n\n%s.\n\n", command->name,
-                  command->synopsis[0] != '\0' ? " " : "", command->synopsis, command->summary);
+    char summary[200];
+    size_t used = (size_t)fprintf(out, "usage: mailmill [-c FILE] %s%s", command->name,
+                                  command->synopsis[0] != '\0' ? " " : "");
+
+    text_wrap(out, command->synopsis, used, used);
+    (void)fputc('\n', out);
+    snprintf(summary, sizeof summary, "%s%s", command->summary,
+             command->summary[strlen(command->summary) - 1] == '?' ? "" : ".");
+    text_wrap(out, summary, 0, 0);
+    (void)fputc('\n', out);
     print_rows(out, options->rows, options->row_count);
     print_rows(out, shared, SHARED_COUNT);
 }

@@ -32,7 +32,7 @@ struct option_row {
     char letter; /* 0: none */
     const char *name;
     const char *argument; /* its name in the help; NULL: it takes none */
-    const char *help;     /* may have more than one line */
+    const char *help;
 };
 
 struct options {

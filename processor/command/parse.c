@@ -19,7 +19,7 @@ enum { PARSE_JSON, PARSE_ATTACHMENTS, PARSE_OPTIONS };
 static const struct option_row rows[PARSE_OPTIONS] = {
     [PARSE_JSON] = {0, "json", NULL, "print a JSON object"},
     [PARSE_ATTACHMENTS] = {0, "attachments", "DIR",
-                           "save the attachments to the folder DIR, which must be there,\n"
+                           "save the attachments to the folder DIR, which must be there, "
                            "under safe names, and overwrite nothing"},
 };
 

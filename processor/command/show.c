@@ -108,8 +108,7 @@ int command_show(struct command_call *call)
         (status = command_open_index(call, INDEX_READER, &is_missing)) != COMMAND_GO_ON)
         return status;
     if (is_missing) {
-        command_say(call, "there is no message yet: the index %s is made when the first one comes",
-                    call->config.index);
+        command_say_no_index(call);
         return COMMAND_NOTHING;
     }
     if ((status = command_open_spool(call, NULL)) != COMMAND_GO_ON)

@@ -65,7 +65,7 @@ static int read_operand(struct command_call *call, struct question *question, co
         buf_put_text(&text, address.text);
         question->address = question->storage;
     } else {
-        return options_refuse(call, "%s, nor an IP address", err.text);
+        return options_refuse(call, "%s; nor is it an IP address", err.text);
     }
     return COMMAND_GO_ON;
 }

@@ -13,8 +13,13 @@
 
 #include "common/clock.h"
 #include "processor/mime/charset.h"
+#include "processor/text.h"
 
-enum { HELP_COLUMN = 24, CHUNK_SIZE = 64 * 1024 };
+enum {
+    HELP_COLUMN = 24,
+    FOUND_LONG = 1, /* what getopt gives for every long option: no letter */
+    CHUNK_SIZE = 64 * 1024,
+};
 
 /* ---- options ---- */
 
@@ -29,29 +34,41 @@ struct handler_call handler_start(const struct handler *handler, int argc, char 
 static void print_option(const struct handler_option *option)
 {
     char names[64];
-    const char *rest = option->help, *end;
+    int used;
 
     snprintf(names, sizeof names, "--%s%s%s", option->name, option->argument != NULL ? " " : "",
              option->argument != NULL ? option->argument : "");
-    printf("  %-*s ", HELP_COLUMN, names);
-    for (; (end = strchr(rest, '\n')) != NULL; rest = end + 1)
-        printf("%.*s\n   %*s", (int)(end - rest), rest, HELP_COLUMN, "");
-    printf("%s\n", rest);
+    used = printf("  %-*s ", HELP_COLUMN, names);
+    text_wrap(stdout, option->help, (size_t)used, HELP_COLUMN + 3);
 }
 
 static int print_help(const struct handler *handler)
 {
     static const struct handler_option help = {"help", NULL, "show this text"};
 
-    printf("usage: %s %s\n\n%s\n", handler->name, handler->usage, handler->summary);
+    size_t used = (size_t)printf("usage: %s ", handler->name);
+
+    text_wrap(stdout, handler->usage, used, used);
+    printf("\n");
+    text_wrap(stdout, handler->summary, 0, 0);
+    printf("\n");
     for (size_t i = 0; i < handler->option_count; i++)
         print_option(&handler->options[i]);
     print_option(&help);
     printf("\nExit codes:\n");
     for (const struct handler_exit *row = handler->exits; row->meaning != NULL; row++)
-        printf("  %2d  %s\n", row->code, row->meaning);
+        text_wrap(stdout, row->meaning, (size_t)printf("  %2d  ", row->code), 6);
     printf("\nExample:\n%s", handler->example);
     return fflush(stdout) == 0 ? EX_OK : EX_IOERR;
+}
+
+/* getopt says of a letter which one it was; of a long option only where it stood. */
+static int refuse_option(const struct handler_call *call)
+{
+    char letter[] = {'-', (char)optopt, '\0'};
+
+    return handler_refuse(call->handler, "%.100s is no option, or one that takes no argument",
+                          optopt > FOUND_LONG ? letter : call->argv[optind - 1]);
 }
 
 int handler_next(struct handler_call *call)
@@ -61,22 +78,22 @@ int handler_next(struct handler_call *call)
     int row = -1, found;
 
     for (size_t i = 0; i < handler->option_count; i++)
-        rows[i] = (struct option){handler->options[i].name,
-                                  handler->options[i].argument != NULL ? required_argument : no_argument, NULL, 1};
-    rows[handler->option_count] = (struct option){"help", no_argument, NULL, 1};
+        rows[i] =
+            (struct option){handler->options[i].name,
+                            handler->options[i].argument != NULL ? required_argument : no_argument, NULL, FOUND_LONG};
+    rows[handler->option_count] = (struct option){"help", no_argument, NULL, FOUND_LONG};
     found = getopt_long(call->argc, call->argv, "+:", rows, &row);
     call->argument = optarg;
     if (found == -1)
         return HANDLER_END;
-    if (found == 1 && row < (int)handler->option_count)
+    if (found == FOUND_LONG && row < (int)handler->option_count)
         return row;
-    if (found == 1)
+    if (found == FOUND_LONG)
         call->status = print_help(handler);
     else if (found == ':')
         call->status = handler_refuse(handler, "an argument is missing behind %.100s", call->argv[optind - 1]);
     else
-        call->status = handler_refuse(handler, "%.100s is no option, or one that takes no argument",
-                                      call->argv[optind > 0 ? optind - 1 : 0]);
+        call->status = refuse_option(call);
     return HANDLER_STOP;
 }
 

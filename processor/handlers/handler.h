@@ -37,7 +37,7 @@ enum {
 struct handler_option {
     const char *name;
     const char *argument; /* its name in the help; NULL: it takes none */
-    const char *help;     /* may have more than one line */
+    const char *help;
 };
 
 struct handler_exit {
@@ -48,7 +48,7 @@ struct handler_exit {
 struct handler {
     const char *name;
     const char *usage;   /* what is behind the name */
-    const char *summary; /* what it does, in whole lines */
+    const char *summary; /* what it does: sentences, with an empty line between paragraphs */
     const struct handler_option *options;
     size_t option_count;
     const struct handler_exit *exits; /* ends with a NULL meaning */

@@ -24,8 +24,7 @@ static const struct handler_option options[OPTION_COUNT] = {
     [OPTION_DROP_BODY] = {"drop-body", "GLOB", "drop what has a line of text that matches"},
     [OPTION_KEEP_BODY] = {"keep-body", "GLOB", "keep it, whatever rules to drop follow"},
     [OPTION_TAG_BODY] = {"tag-body", "TAG GLOB", "put TAG before the subject, once"},
-    [OPTION_NO_OUTPUT] = {"no-output", NULL,
-                          "do not print the message: for `run`, where only the exit\ncode matters"},
+    [OPTION_NO_OUTPUT] = {"no-output", NULL, "do not print the message: for `run`, where only the exit code matters"},
 };
 
 static const struct handler_exit exits[] = {
@@ -39,21 +38,20 @@ static const struct handler_exit exits[] = {
 static const struct handler handler = {
     .name = "list-filter",
     .usage = "[--drop RULE]... [--keep RULE]... [--tag TAG RULE]...",
-    .summary = "Drops or tags mail by its headers and its text. A RULE is the name of a header, a colon and\n"
-               "a pattern for its whole value: 'Subject: *[commits]*'. In names and patterns * stands for\n"
-               "anything, ? for one character, and all else for itself, brackets too; case does not matter.\n"
-               "Values are decoded and unfolded, and white space at their ends does not count.\n"
-               "\n"
-               "The first rule to drop or to keep that matches decides; what none matches stays. Of mail that\n"
-               "stays every tag is put whose rule matches, unless the subject has it already. What can't be\n"
-               "parsed stays as it is.\n",
+    .summary = "Drops or tags mail by its headers and its text. A RULE is the name of a header, a colon and "
+               "a pattern for its whole value: 'Subject: *[commits]*'. In names and patterns * stands for "
+               "anything, ? for one character, and all else for itself, brackets too; case does not matter. "
+               "Values are decoded and unfolded, and white space at their ends does not count.\n\n"
+               "The first rule to drop or to keep that matches decides; what none matches stays. Of mail that "
+               "stays every tag is put whose rule matches, unless the subject has it already. What can't be "
+               "parsed stays as it is.",
     .options = options,
     .option_count = OPTION_COUNT,
     .exits = exits,
     .example = "  route \"lists@example.com\" {\n"
                "      handler \"sort\" {\n"
-               "          filter = {\"list-filter\", \"--keep\", \"From: *@example.org*\", \"--drop\", \"Subject: "
-               "*[commits]*\",\n"
+               "          filter = {\"list-filter\", \"--keep\", \"From: *@example.org*\",\n"
+               "                    \"--drop\", \"Subject: *[commits]*\",\n"
                "                    \"--tag\", \"[bugs]\", \"List-Id: *<bugs.example.com>*\"}\n"
                "      }\n"
                "      handler \"pass-on\" { run = {\"forward\", \"me@example.org\"} }\n"

@@ -12,7 +12,7 @@
 #include "common/clock.h"
 #include "processor/handlers/post_body.h"
 
-enum { HEADER_SIZE = 5 * 1024 };
+enum { HEADER_SIZE = 5 * 1024, SERVER_SIZE = 300 };
 
 /* A transfer, with all that has to live as long. */
 struct transfer {
@@ -155,13 +155,29 @@ static int set_options(struct transfer *transfer, struct err *err)
     return code == CURLE_OK ? 0 : err_set(err, ERR_PERMANENT, "libcurl: %s", curl_easy_strerror(code));
 }
 
+/* The scheme, the host and the port. The rest may be a secret, which an error would take into the history. */
+static void show_server(const char *url, char *text, size_t size)
+{
+    const char *slashes = strstr(url, "://");
+    const char *host = slashes == NULL ? url : slashes + strlen("://");
+    const char *end = host + strcspn(host, "/?#\\");
+    const char *at = memrchr(host, '@', (size_t)(end - host));
+
+    snprintf(text, size, "%.*s%.*s", (int)(host - url), url, (int)(at == NULL ? end - host : end - at - 1),
+             at == NULL ? host : at + 1);
+}
+
 static int explain(const struct transfer *transfer, CURLcode code, struct err *err)
 {
     const char *reason = transfer->reason[0] != '\0' ? transfer->reason : curl_easy_strerror(code);
     /* These two are our own configuration's fault, and known before anything is sent. */
     bool is_ours = code == CURLE_URL_MALFORMAT || code == CURLE_SSL_CACERT_BADFILE;
 
-    return err_set(err, is_ours ? ERR_PERMANENT : ERR_TEMPORARY, "%s: %s", transfer->post->url, reason);
+    char server[SERVER_SIZE] = "the URL"; /* of one that is no good nobody can say where its host begins */
+
+    if (code != CURLE_URL_MALFORMAT)
+        show_server(transfer->post->url, server, sizeof server);
+    return err_set(err, is_ours ? ERR_PERMANENT : ERR_TEMPORARY, "%s: %s", server, reason);
 }
 
 static int perform(struct transfer *transfer, struct post_answer *answer, struct err *err)

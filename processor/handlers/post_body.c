@@ -6,8 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "processor/handlers/handler.h"
-#include "processor/mime/apart.h"
+#include "processor/handlers/take.h"
 #include "processor/parts_json.h"
 #include "processor/scratch.h"
 
@@ -24,21 +23,6 @@ const struct post_envelope post_envelope[] = {
     {"MAILMILL_TLS", "tls", "X-Mailmill-Tls"},
     {NULL, NULL, NULL},
 };
-
-/* ---- in the worker ---- */
-
-static void take_apart(void *context, struct buf *answer)
-{
-    const int *fds = context;
-    struct err err = {0};
-
-    if (apart_take(fds[0], fds[1], fds[2], &err) != 0)
-        handler_put_failure(answer, &err);
-    else
-        frame_start(answer, MESSAGE_FRAME_DONE);
-}
-
-/* ---- here ---- */
 
 static void write_envelope(struct json *json)
 {
@@ -86,17 +70,10 @@ static int write_body(int body, struct parts *parts, struct err *err)
 
 int post_body_json(int message, int *body, struct err *err)
 {
-    static struct handler_work work = {.job = take_apart};
     static struct parts parts;
-    int fds[3] = {message, -1, -1};
     int status;
 
-    if (scratch_open(&fds[1], err) != 0 || scratch_open(&fds[2], err) != 0 || scratch_open(body, err) != 0)
-        return -1;
-    work.context = fds;
-    work.fds = fds;
-    work.fd_count = 3;
-    if (handler_work(&work, err) != 0 || parts_open(&parts, fds[1], fds[2], err) != 0)
+    if (scratch_open(body, err) != 0 || take_apart(message, &parts, err) != 0)
         return -1;
     status = write_body(*body, &parts, err);
     parts_close(&parts);

@@ -7,11 +7,12 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "common/units.h"
 #include "processor/deposit.h"
 #include "processor/handlers/glob.h"
 #include "processor/handlers/handler.h"
-#include "processor/mime/apart.h"
-#include "processor/parts.h"
+#include "processor/handlers/take.h"
+#include "processor/parts_json.h"
 #include "processor/scratch.h"
 
 enum { TYPES_MAX = 100 };
@@ -19,7 +20,7 @@ enum { TYPES_MAX = 100 };
 enum { OPTION_TYPE, OPTION_MAX_SIZE, OPTION_COUNT };
 static const struct handler_option options[OPTION_COUNT] = {
     [OPTION_TYPE] = {"type", "GLOB",
-                     "save what has a content type that matches, like image/* or\n"
+                     "save what has a content type that matches, like image/* or "
                      "application/pdf; may be given several times"},
     [OPTION_MAX_SIZE] = {"max-size", "SIZE", "save nothing larger, in bytes, or with K, M or G behind it"},
 };
@@ -37,19 +38,22 @@ static const struct handler_exit exits[] = {
 static const struct handler handler = {
     .name = "save-attachments",
     .usage = "DIR [--type GLOB]... [--max-size SIZE]",
-    .summary = "Saves the attachments of a message to the folder DIR, which must be there, and prints their\n"
-               "names. Attachments are parts that are marked so, that have the name of a file, or that are no\n"
-               "text; a message within the message is one, NAME.eml.\n"
-               "\n"
-               "Names are made safe: no folders, no hidden files, no control characters, at most 180 bytes.\n"
-               "No file is overwritten: there will be a report-2.pdf beside report.pdf. One that is there with\n"
-               "the same contents counts as saved, so a retry leaves no doubles, and no half ones.\n",
+    .summary =
+        "Saves the attachments of a message to the folder DIR, an absolute path, which must be there, and prints "
+        "their names. Attachments are parts that are marked so, that have the name of a file, or that are no "
+        "text; a message within the message is one, NAME.eml.\n\n"
+        "Names are made safe: no folders, no hidden files, no control characters, at most 180 bytes. "
+        "No file is overwritten: there will be a report-2.pdf beside report.pdf. One that is there with "
+        "the same contents counts as saved, so a retry leaves no doubles, and no half ones.",
     .options = options,
     .option_count = OPTION_COUNT,
     .exits = exits,
     .example = "  route \"reports@example.com\" {\n"
-               "      handler \"save\" { run = {\"save-attachments\", \"/srv/reports\", \"--type=application/pdf\",\n"
-               "                              \"--max-size=10M\"} user = \"www-data\" }\n"
+               "      handler \"save\" {\n"
+               "          run = {\"save-attachments\", \"/srv/reports\", \"--type=application/pdf\",\n"
+               "                 \"--max-size=10M\"}\n"
+               "          user = \"www-data\"\n"
+               "      }\n"
                "  }\n",
 };
 
@@ -57,29 +61,26 @@ struct wish {
     const char *folder;
     const char *types[TYPES_MAX]; /* globs; none: every type */
     size_t type_count;
-    unsigned long long max_size; /* bytes; 0: any */
+    uint64_t max_size; /* bytes; 0: any */
 };
 
 /* ---- arguments ---- */
 
-static const struct {
-    char letter;
-    unsigned shift;
-} units[] = {{'K', 10}, {'M', 20}, {'G', 30}};
-
-static int take_size(const char *text, unsigned long long *size)
+static int take_size(const char *text, uint64_t *size)
 {
-    struct span digits = span_text(text);
-    unsigned shift = 0;
+    if (units_parse_size(text, size) != 0 || *size == 0)
+        return handler_refuse(&handler, "--max-size is digits and K, M or G, such as 10M, not %.100s", text);
+    return EX_OK;
+}
 
-    for (size_t i = 0; digits.size > 0 && i < sizeof units / sizeof units[0]; i++)
-        if ((digits.data[digits.size - 1] & ~0x20) == units[i].letter)
-            shift = units[i].shift;
-    if (shift > 0)
-        digits.size--;
-    if (span_number(digits, 1ULL << 32, size) != 0 || *size == 0)
-        return handler_refuse(&handler, "--max-size is a number, perhaps with K, M or G, not %.100s", text);
-    *size <<= shift;
+static int take_type(const char *glob, struct wish *wish)
+{
+    if (strpbrk(glob, "/*") == NULL)
+        return handler_refuse(&handler, "--type is the like of application/pdf or image/*: %.100s matches none",
+                              glob);
+    if (wish->type_count == TYPES_MAX)
+        return handler_refuse(&handler, "there are more than %d --type", TYPES_MAX);
+    wish->types[wish->type_count++] = glob;
     return EX_OK;
 }
 
@@ -91,12 +92,10 @@ static int take_arguments(struct handler_call *call, struct wish *wish)
 
     do {
         while ((option = handler_next(call)) >= 0) {
-            if (option == OPTION_MAX_SIZE && (status = take_size(call->argument, &wish->max_size)) != EX_OK)
+            status =
+                option == OPTION_TYPE ? take_type(call->argument, wish) : take_size(call->argument, &wish->max_size);
+            if (status != EX_OK)
                 return status;
-            if (option == OPTION_TYPE && wish->type_count == TYPES_MAX)
-                return handler_refuse(&handler, "there are more than %d --type", TYPES_MAX);
-            if (option == OPTION_TYPE)
-                wish->types[wish->type_count++] = call->argument;
         }
         if (option == HANDLER_STOP)
             return call->status;
@@ -106,27 +105,20 @@ static int take_arguments(struct handler_call *call, struct wish *wish)
         if (operand != NULL)
             wish->folder = operand;
     } while (operand != NULL);
-    return wish->folder != NULL ? HANDLER_END : handler_refuse(&handler, "the folder is missing");
-}
-
-/* ---- in the worker ---- */
-
-static void take_apart(void *context, struct buf *answer)
-{
-    const int *fds = context;
-    struct err err = {0};
-
-    if (apart_take(fds[0], fds[1], fds[2], &err) != 0)
-        handler_put_failure(answer, &err);
-    else
-        frame_start(answer, MESSAGE_FRAME_DONE);
+    if (wish->folder == NULL || wish->folder[0] == '\0')
+        return handler_refuse(&handler, "the folder is missing");
+    /* What is saved in the run's own folder is gone with it. */
+    if (wish->folder[0] != '/')
+        return handler_refuse(&handler, "%.100s: not an absolute path, and a handler runs in a folder of its own",
+                              wish->folder);
+    return HANDLER_END;
 }
 
 /* ---- the handler ---- */
 
 static bool is_wanted(const struct wish *wish, const struct parts_record *part)
 {
-    if (part->type != PARTS_PART || (part->role != PARTS_ATTACHMENT && part->role != PARTS_MESSAGE))
+    if (!parts_is_attachment(part))
         return false;
     for (size_t i = 0; i < wish->type_count; i++)
         if (glob_matches(span_text(wish->types[i]), part->content_type))
@@ -172,17 +164,10 @@ static int save_parts(const struct wish *wish, const struct deposit *deposit, st
 
 static int save_all(const struct wish *wish, const struct deposit *deposit, struct err *err)
 {
-    static struct handler_work work = {.job = take_apart};
     static struct parts parts;
-    int fds[3];
-    int status;
+    int message, status;
 
-    if (scratch_open_input(&fds[0], err) != 0 || scratch_open(&fds[1], err) != 0 || scratch_open(&fds[2], err) != 0)
-        return -1;
-    work.context = fds;
-    work.fds = fds;
-    work.fd_count = 3;
-    if (handler_work(&work, err) != 0 || parts_open(&parts, fds[1], fds[2], err) != 0)
+    if (scratch_open_input(&message, err) != 0 || take_apart(message, &parts, err) != 0)
         return -1;
     status = save_parts(wish, deposit, &parts, err);
     parts_close(&parts);
@@ -202,7 +187,7 @@ int main(int argc, char **argv)
     if (deposit_open(&deposit, wish.folder, &err) != 0) {
         if (err.kind != ERR_PERMANENT)
             return handler_fail(&handler, &err);
-        handler_say(&handler, "%s; make it", err.text);
+        handler_say(&handler, "%s; make it, or correct the path", err.text);
         return EX_CONFIG;
     }
     status = save_all(&wish, &deposit, &err) == 0 ? EX_OK : handler_fail(&handler, &err);

@@ -10,9 +10,9 @@
 enum { OPTION_SKIP, OPTION_NO_DEFAULT_SKIP, OPTION_MAX_LINES, OPTION_COUNT };
 static const struct handler_option options[OPTION_COUNT] = {
     [OPTION_SKIP] = {"skip", "GLOB",
-                     "leave out the diffs of files that match; may be given several\n"
-                     "times. * stands for anything, ? for one character, all else for\n"
-                     "itself, case aside. Without a slash it is for the file's name,\n"
+                     "leave out the diffs of files that match; may be given several "
+                     "times. * stands for anything, ? for one character, all else for "
+                     "itself, case aside. Without a slash it is for the file's name, "
                      "else for its whole path"},
     [OPTION_NO_DEFAULT_SKIP] = {"no-default-skip", NULL, "do not leave out *.min.css *.min.js *-min.css *-min.js"},
     [OPTION_MAX_LINES] = {"max-lines", "N", "cut each file's diff behind N lines; without it none is cut"},
@@ -28,18 +28,19 @@ static const struct handler_exit exits[] = {
 static const struct handler handler = {
     .name = "strip-diff",
     .usage = "[--skip GLOB]... [--max-lines N]",
-    .summary = "Shortens commit mails. The message comes on standard input and goes to standard output;\n"
-               "in place of what was left out stands a line that says so. Every byte else stays as it was.\n"
-               "\n"
-               "It knows the diffs of Subversion, git, CVS and Mercurial, and plain unified ones, in parts\n"
-               "that are text/plain, text/x-diff or text/x-patch. Left alone are signed and encrypted parts,\n"
-               "attachments, HTML, format=flowed, messages within the message, and what can't be understood.\n"
-               "A DKIM signature of a message that got shorter stays in it, and does not verify any more.\n",
+    .summary = "Shortens commit mails. The message comes on standard input and goes to standard output; "
+               "in place of what was left out stands a line that says so. Every byte else stays as it was.\n\n"
+               "It knows the diffs of Subversion, git, CVS and Mercurial, and plain unified ones, in parts "
+               "that are text/plain, text/x-diff or text/x-patch. Left alone are signed and encrypted parts, "
+               "attachments, HTML, format=flowed, messages within the message, and what can't be understood. "
+               "A DKIM signature of a message that got shorter stays in it, and does not verify any more.",
     .options = options,
     .option_count = OPTION_COUNT,
     .exits = exits,
     .example = "  route \"commits@example.com\" {\n"
-               "      handler \"shorten\" { filter = {\"strip-diff\", \"--max-lines=200\", \"--skip=*.svg\"} }\n"
+               "      handler \"shorten\" {\n"
+               "          filter = {\"strip-diff\", \"--max-lines=200\", \"--skip=*.svg\"}\n"
+               "      }\n"
                "      handler \"pass-on\" { run    = {\"forward\", \"me@example.org\"} }\n"
                "  }\n",
 };

@@ -18,7 +18,7 @@ enum { OPTION_JSON, OPTION_SECRET_FILE, OPTION_CA_FILE, OPTION_TIMEOUT, OPTION_C
 static const struct handler_option options[OPTION_COUNT] = {
     [OPTION_JSON] = {"json", NULL, "post a JSON object: envelope, headers, text, html, attachments"},
     [OPTION_SECRET_FILE] = {"secret-file", "FILE",
-                            "sign what is posted with the secret in FILE, which nobody but\n"
+                            "sign what is posted with the secret in FILE, which nobody but "
                             "its owner and group may read"},
     [OPTION_CA_FILE] = {"ca-file", "FILE", "trust the authorities in FILE, in PEM, in place of the system's"},
     [OPTION_TIMEOUT] = {"timeout", "SECONDS", "try again when there is no answer after so long (30)"},
@@ -29,6 +29,7 @@ static const struct handler_exit exits[] = {
     {EX_USAGE, "the arguments are wrong"},
     {EX_DATAERR, "the message can't be parsed, or the server does not want it (400, 411, 413, 415, 422)"},
     {EX_UNAVAILABLE, "there is no such thing on the server (404, 405, 410)"},
+    {EX_IOERR, "the answer could not be printed"},
     {EX_TEMPFAIL, "try again: no connection, no answer, 408, 425, 429, 5xx"},
     {EX_PROTOCOL, "any other 4xx"},
     {EX_NOPERM, "the server says no (401, 402, 403, 407)"},
@@ -39,15 +40,18 @@ static const struct handler_exit exits[] = {
 static const struct handler handler = {
     .name = "webhook",
     .usage = "URL [--json] [--secret-file FILE] [--ca-file FILE] [--timeout SECONDS]",
-    .summary = "POSTs the message to an http or https URL: as it is (message/rfc822), with the envelope in\n"
-               "headers X-Mailmill-..., or as JSON. Idempotency-Key is the same whenever this is tried again.\n"
-               "A certificate is always verified, a redirection never followed, and no proxy used.\n",
+    .summary = "POSTs the message to an http or https URL: as it is (message/rfc822), with the envelope in "
+               "headers X-Mailmill-..., or as JSON. Idempotency-Key is the same whenever this is tried again. "
+               "A certificate is always verified, a redirection never followed, and no proxy used.",
     .options = options,
     .option_count = OPTION_COUNT,
     .exits = exits,
     .example = "  route \"tickets@example.com\" {\n"
-               "      handler \"open\" { run = {\"webhook\", \"https://www.example.com/mail\", \"--json\",\n"
-               "                              \"--secret-file=/etc/mailmill/webhook.secret\"} timeout = \"2m\" }\n"
+               "      handler \"open\" {\n"
+               "          run = {\"webhook\", \"https://www.example.com/mail\", \"--json\",\n"
+               "                 \"--secret-file=/etc/mailmill/webhook.secret\"}\n"
+               "          timeout = \"2m\"\n"
+               "      }\n"
                "  }\n",
 };
 
@@ -70,14 +74,15 @@ static int take_timeout(const char *text, struct post *post)
     return EX_OK;
 }
 
+/* What stands there is not repeated: it may be a secret. */
 static int take_url(char *url, struct post *post)
 {
     struct span text = span_text(url);
 
     if (post->url != NULL)
-        return handler_refuse(&handler, "unexpected argument %.100s", url);
+        return handler_refuse(&handler, "there is more than one URL");
     if (!span_starts_nocase(text, span_text("http://")) && !span_starts_nocase(text, span_text("https://")))
-        return handler_refuse(&handler, "%.100s is no http:// or https:// URL", url);
+        return handler_refuse(&handler, "the URL does not begin with http:// or https://");
     post->url = url;
     return EX_OK;
 }

@@ -143,6 +143,12 @@ printf 'DELIVERED-TO:  Sales@EXAMPLE.com \nSubject: x\n\n' >"$instance/mail"
 none 100 "a loop in any letter case" anna@example.org
 { yes 'Received: from x' | head -n 51; printf 'Subject: x\n\n'; } >"$instance/mail"
 none 100 "too many Received lines" anna@example.org
+printf 'Delivered-To: sales@example.com\r\nSubject: x\r\n\r\n' >"$instance/mail"
+none 100 "a loop where lines end with CR LF" anna@example.org
+{ printf 'Subject: x\r\n\r\n'; yes $'Received: from x\r' | head -n 51; } >"$instance/mail"
+by_hand anna@example.org
+equal "there, too, the header has its end" "$code" 0
+rm "$instance/seen/arguments"
 printf 'Subject: x\n\nDelivered-To: sales@example.com\n' >"$instance/mail"
 by_hand anna@example.org
 equal "in the body it is no loop" "$code" 0
@@ -153,11 +159,25 @@ for wrong in '' -oQ/tmp@x --nonsense anna anna@ @example.org 'a b@example.org' '
     if [ -n "$wrong" ]; then none 64 "wrong usage: ${wrong//$'\n'/ }" "$wrong"; else none 64 "no address"; fi
 done
 recipient='' none 64 "without RECIPIENT" anna@example.org
+for recipient in $'a@example.com\nBcc: x@example.net' $'a\r@example.com' $'a@example.com\n' 'a example.com'; do
+    none 64 "a RECIPIENT that is no address: ${recipient//[$'\r\n']/ }" --from b@example.com anna@example.org
+done
+unset recipient
+recipient=Postmaster none 78 "postmaster without a domain needs --from" anna@example.org
+recipient=Postmaster sender='' none 78 "for a bounce, too" anna@example.org
 recipient='"john doe"@example.com' none 78 "a quoted recipient needs --from" anna@example.org
 recipient="$(head -c 60 /dev/zero | tr '\0' x)@example.com" none 78 "so does a long one" anna@example.org
 recipient='"john doe"@example.com' by_hand --from bounces@example.com anna@example.org
 equal "and has it" "$code:$(arguments)" '0:-i -f bounces@example.com -- anna@example.org '
-rm "$instance/bin/keep" "$instance/seen/arguments"
+printf 'Subject: x\n\nbody\n' >"$instance/mail"
+recipient=Postmaster by_hand --from bounces@example.com postmaster@example.com
+equal "postmaster without a domain has it" "$code:$(arguments)" '0:-i -f bounces@example.com -- postmaster@example.com '
+equal "as one of that domain" "$(grep -E '^(Delivered-To|Resent-From)' "$instance/seen/sent" | paste -s -d ' ')" \
+    'Delivered-To: Postmaster@example.com Resent-From: Postmaster@example.com'
+cp "$instance/seen/sent" "$instance/mail"
+rm "$instance/seen/arguments"
+recipient=postmaster none 100 "and once only" --from bounces@example.com postmaster@example.com
+rm "$instance/bin/keep"
 none 75 "no sendmail command is tried again" anna@example.org
 matches "--help says what it is" "$("$handler" --help)" 'Usage: forward .*ADDRESS\.\.\.'
 

@@ -103,6 +103,12 @@ equal "no attachment is no mistake" "$?:$(names)$(<"$out")" 0:
 "$handler" "$instance/missing" <"$mail" >"$out" 2>"$out.err"
 equal "a missing folder" "$?" 78
 matches "a missing folder is named" "$(<"$out.err")" "^save-attachments: folder $instance/missing: No such file or directory; make it"
+"$handler" "$mail" </dev/null >"$out" 2>"$out.err"
+equal "what is no folder" "$?:$(<"$out.err")" \
+    "78:save-attachments: folder $mail: Not a directory; make it, or correct the path"
+"$handler" '' <"$mail" >"$out" 2>"$out.err"
+equal "a folder without a name" "$?:$(<"$out.err")" \
+    "64:save-attachments: the folder is missing; see save-attachments --help"
 save /dev/null
 equal "no message" "$?" 65
 python3 -c '
@@ -129,7 +135,9 @@ fi
 # ---- the command line ------------------------------------------------------------------------------
 
 matches "--help" "$("$handler" --help)" '^usage: save-attachments '
-for wrong in '' "$store another" "$store --max-size=x" "$store --max-size=0" "$store --nonsense"; do
+for wrong in '' "$store another" "$store --max-size=x" "$store --max-size=0" "$store --max-size=1k" \
+    "$store --max-size=9999999999G" "$store --nonsense" \
+    "$store --type=pdf" "$store --type=" . relative/path; do
     # shellcheck disable=SC2086 # words
     "$handler" $wrong </dev/null >/dev/null 2>"$out.err"
     equal "a usage error: $wrong" "$?" 64

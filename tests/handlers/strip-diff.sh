@@ -131,10 +131,15 @@ equal "25 MiB: the rest is there" "$(wc -l <"$out")" 1010
 # ---- the command line ----------------------------------------------------------------------------
 
 matches "--help" "$("$handler" --help)" '^usage: strip-diff '
-for wrong in --max-lines=0 --max-lines=x --max-lines --skip= --nonsense --help=x operand; do
+for wrong in -x -max-lines=2 --max-lines=0 --max-lines=x --max-lines --skip= --nonsense --help=x operand; do
     "$handler" $wrong </dev/null >/dev/null 2>"$out.err"
     equal "$wrong is a usage error" "$?" 64
     matches "$wrong: it says so" "$(<"$out.err")" '^strip-diff: .*; see strip-diff --help$'
+done
+for wrong in -x -max-lines=2; do
+    "$handler" $wrong </dev/null 2>"$out.err"
+    equal "$wrong: its letter is named" "$(<"$out.err")" \
+        "strip-diff: ${wrong:0:2} is no option, or one that takes no argument; see strip-diff --help"
 done
 "$handler" <"$data/git.eml" >/dev/full 2>"$out.err"
 equal "a full disk is no end" "$?" 75

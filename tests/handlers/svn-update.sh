@@ -187,6 +187,8 @@ for wrong in '' --nonsense relative/path --config-dir; do
     "$handler" $wrong >"$instance/said" 2>&1
     equal "wrong usage: $wrong" "$?:$(grep -c '^svn-update: .*(try --help)$' "$instance/said")" 64:1
 done
+equal "an empty option says what it wants" "$("$handler" --config-dir= "$site" 2>&1)" \
+    'svn-update: --config-dir: no folder (try --help)'
 PATH=/nonexistent "$(command -v sh)" "$handler" "$site" >"$instance/said" 2>&1
 equal "without an svn it is tried again" "$?:$(grep -c 'install subversion' "$instance/said")" 75:1
 matches "--help says what it is" "$("$handler" --help)" 'Usage: svn-update .*PATH\.\.\.'

@@ -135,6 +135,8 @@ for wrong in '' --nonsense "$here" "$here relative" "relative $instance/x" "$her
     "$handler" $wrong >"$instance/said" 2>&1
     equal "wrong usage: ${wrong//"$instance"/}" "$?:$(grep -c '^svnsync: .*(try --help)$' "$instance/said")" 64:1
 done
+equal "an empty option says what it wants" "$("$handler" --config-dir= "$here" /x 2>&1)" \
+    'svnsync: --config-dir: no folder (try --help)'
 PATH=$programs/handlers "$(command -v sh)" -c "PATH=\$PATH:/usr/bin:/bin; \"$handler\" $here /x" >"$instance/said" 2>&1
 equal "it does not take itself for the other" "$?:$(grep -c 'must not be in PATH' "$instance/said")" 78:1
 matches "--help says what it is" "$("$handler" --help)" 'Usage: svnsync .*SOURCE MIRROR'

@@ -126,6 +126,20 @@ equal "no answer is tried again" "$code" 75
 equal "after the time that it has" "$((SECONDS - started < 10))" 1
 post "http://127.0.0.1:$(port_find $((20000 + RANDOM % 10000)))/"
 equal "no server is tried again" "$code" 75
+# Such a URL is a secret, and the history is read by more people than the configuration.
+nobody=127.0.0.1:$(port_find $((20000 + RANDOM % 10000)))
+for secret in "http://user:secret@$nobody/" "http://$nobody/secret" "http://$nobody?secret" "http://$nobody#secret"; do
+    post "$secret"
+    equal "what may be secret of a URL is not told: ${secret//"$nobody"/}" "$code:$(grep -c "^webhook: http://$nobody: " "$instance/said")" 75:1
+    equal "nowhere" "$(grep -c secret "$instance/said")" 0
+done
+for secret in 'http://[::1/secret' 'http://user:secret@exa mple.com/' 'http://user:secret/secret@example.com/' \
+    "http://x@y:secret@$nobody/"; do
+    post "$secret"
+    equal "nor of one that is none: $secret" "$code:$(grep -c '^webhook: ' "$instance/said"):$(grep -c secret "$instance/said")" 78:1:0
+done
+post "http://user:secret@${here#http://}/200"
+equal "a name and a password in it are sent" "$code:$(header Authorization)" "0:Basic $(printf user:secret | base64)"
 printf 'no header at all\n' >"$instance/none"
 equal "what is no message can't be JSON" "$("$handler" "$here/200" --json <"$instance/none" 2>/dev/null; echo $?)" 65
 

@@ -20,7 +20,7 @@ instance_config <<'ROUTES'
 route "a@example.com" { handler "good" { run = {"/bin/true"} } handler "great" { run = {"/bin/true"} } }
 ROUTES
 config=(-c "$instance/mailmill.conf")
-commands=$("$programs/mailmill" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p' | sort | tr '\n' ' ')
+commands=$("$programs/mailmill" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z][a-z]*\) .*/\1/p' | sort | tr '\n' ' ')
 matches "there are commands" "$commands" 'check .*explain .*why '
 equal "every command" "$(offers '')" "$commands"
 equal "by its beginning" "$(offers re)" "$(tr ' ' '\n' <<<"$commands" | grep ^re | tr '\n' ' ')"

@@ -124,7 +124,7 @@ db.commit()' "$instance/lib/index.db"
 equal "a week, if not asked for more" "$(json 'len(data)' mailmill why --json)" 2
 equal "asked for more" "$(json 'len(data)' mailmill why --since 9d --json)" 4
 equal "an IPv6 address, however it is written" "$(json 'len(data)' mailmill why --json 2001:DB8:0:0::1)" 1
-exits "neither an address nor one of IP" 64 'not an address: .*nor an IP address' mailmill why 'x y'
+exits "neither an address nor one of IP" 64 'not an address: .* in quotes; nor is it an IP address; see mailmill why --help' mailmill why 'x y'
 exits "two of them" 64 'unexpected argument b@example' mailmill why a@example.com b@example.com
 exits "a limit that is none" 64 '--limit is a number' mailmill why -n 0
 exits "a time that is none" 64 '--since is digits' mailmill why --since yesterday

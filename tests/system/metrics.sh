@@ -88,6 +88,7 @@ equal "a run of 0.2 s is longer than 0.1 s" "$(value "mailmill_attempt_seconds_b
     value "mailmill_attempt_seconds_bucket{$quoted,le=\"+Inf\"}")" 0:1
 matches "and that long" "$(value "mailmill_attempt_seconds_sum{$quoted}")" '^[0-9]*\.?[0-9]+$'
 equal "nothing waits" "$(value mailmill_oldest_waiting_seconds):$(value 'mailmill_spool_files{state="waiting"}')" 0:0
+equal "a HELP stands by itself" "$(grep -cE '^# HELP [a-z_]+ (Their|They|Its) ' <<<"$(mailmill metrics)")" 0
 equal "bytes are those of the files" "$(($(value 'mailmill_spool_bytes{state="done"}') +
     $(value 'mailmill_spool_bytes{state="dead"}')))" "$(cat "$instance"/spool/cur/* | wc -c)"
 mailmill pause good >/dev/null

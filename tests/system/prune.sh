@@ -48,6 +48,6 @@ equal "what is young stays" "$(files):$(sql "SELECT group_concat(subject) FROM m
 processor_stop
 age 'd% 3' 30
 matches "on a terminal it says how far it is" "$(on_terminal 80 "$programs/mailmill" -c "$instance/mailmill.conf" prune)" \
-    '2 files removed, .* messages forgotten \.\.\..*2 files removed, [0-9]+ B; 2 messages forgotten'
+    '\[#+\] 100 %  [0-9] of [0-9] files and messages.*2 files removed, [0-9]+ B; 2 messages forgotten'
 exits "an operand" 64 'unexpected argument x' mailmill prune x
 finish

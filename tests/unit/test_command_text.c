@@ -155,6 +155,31 @@ static void times_are_short(void **state)
     assert_string_equal(minute, "2026-01-31 23:59");
 }
 
+static void assert_wrapped(const char *text, size_t column, size_t indent, const char *wanted)
+{
+    char *written = NULL;
+    size_t size = 0;
+    FILE *memory = open_memstream(&written, &size);
+
+    assert_non_null(memory);
+    text_wrap(memory, text, column, indent);
+    assert_int_equal(fclose(memory), 0);
+    assert_string_equal(written, wanted);
+    free(written);
+}
+
+static void prose_is_wrapped_between_words(void **state)
+{
+    (void)state;
+    assert_wrapped("", 0, 0, "\n");
+    assert_wrapped("one two\nthree", 0, 2, "one two three\n");
+    assert_wrapped("123456 8", TEXT_LINE - 8, 2, "123456 8\n");
+    assert_wrapped("123456 89", TEXT_LINE - 8, 2, "123456\n  89\n");
+    assert_wrapped("123456789 b", TEXT_LINE - 8, 2, "123456789\n  b\n");
+    assert_wrapped("a [b [c d]] e", TEXT_LINE - 6, 2, "a\n  [b [c d]] e\n");
+    assert_wrapped("one.\n\ntwo", 0, 1, "one.\n\n two\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -166,6 +191,7 @@ int main(void)
         cmocka_unit_test(durations_have_two_units),
         cmocka_unit_test(sizes_have_one_digit_behind_the_point),
         cmocka_unit_test(times_are_short),
+        cmocka_unit_test(prose_is_wrapped_between_words),
     };
 
     if (setlocale(LC_CTYPE, "C.UTF-8") == NULL)

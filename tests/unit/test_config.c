@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/config.h"
+#include "common/units.h"
 #include "tests/unit/support.h"
 
 /* Loads what must be right, and says what is wrong with it where it is not. */
@@ -264,14 +265,14 @@ static void sizes_and_durations(void **state)
     int64_t milliseconds;
 
     (void)state;
-    assert_int_equal(config_parse_size("0", &bytes), 0);
+    assert_int_equal(units_parse_size("0", &bytes), 0);
     assert_int_equal(bytes, 0);
-    assert_int_equal(config_parse_size("3K", &bytes), 0);
+    assert_int_equal(units_parse_size("3K", &bytes), 0);
     assert_int_equal(bytes, 3072);
-    assert_int_equal(config_parse_size("2G", &bytes), 0);
+    assert_int_equal(units_parse_size("2G", &bytes), 0);
     assert_int_equal(bytes, UINT64_C(2) << 30);
-    assert_int_equal(config_parse_size("8589934591G", &bytes), 0);
-    assert_int_equal(config_parse_size("8589934592G", &bytes), -1);
+    assert_int_equal(units_parse_size("8589934591G", &bytes), 0);
+    assert_int_equal(units_parse_size("8589934592G", &bytes), -1);
     assert_int_equal(config_parse_duration("7", &milliseconds), 0);
     assert_int_equal(milliseconds, 7000);
     assert_int_equal(config_parse_duration("7s", &milliseconds), 0);
@@ -280,7 +281,7 @@ static void sizes_and_durations(void **state)
     assert_int_equal(milliseconds, 7 * 86400000);
     assert_int_equal(config_parse_duration("106751991168d", &milliseconds), -1);
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
-        assert_int_equal(config_parse_size(wrong[i], &bytes), -1);
+        assert_int_equal(units_parse_size(wrong[i], &bytes), -1);
     for (size_t i = 0; i < sizeof no_duration / sizeof no_duration[0]; i++)
         assert_int_equal(config_parse_duration(no_duration[i], &milliseconds), -1);
 }

@@ -46,7 +46,8 @@ static void only_one_has_it(void **state)
     assert_int_equal(take(), -1);
     assert_int_equal(err.kind, ERR_PERMANENT);
     snprintf(text, sizeof text,
-             "another mailmill-processor (process %d) works on the spool /spool, or mailmill reindex does",
+             "another mailmill-processor (process %d) works on the spool /spool, or mailmill reindex does: "
+             "that has to end first",
              (int)getpid());
     assert_string_equal(err.text, text);
     (void)close(first);
