@@ -77,6 +77,12 @@ void rejections_wake(struct rejections *rejections, int64_t now_ms)
     }
 }
 
+void rejections_hurry(struct rejections *rejections)
+{
+    if (rejections->due_ms != INT64_MAX)
+        rejections->due_ms = 0;
+}
+
 /* ---- numbering ---- */
 
 /* Where the lines end, and their first ID, out of a journal that an earlier processor had in hand. */
@@ -223,10 +229,17 @@ static int add_block(struct rejections *rejections, struct span *block, struct e
     return ledger_finish(rejections->index, status, err);
 }
 
-/* In the processor's loop a transaction is a part of its turn's; here the turn is over, and this is all of it. */
-static int settle(struct rejections *rejections, struct err *err)
+/*
+ * In the processor's loop a transaction is a part of its turn's; here the turn is over, and this is all of it. Behind
+ * the last line the journal goes, and so it is to be on the disk, with those before it.
+ */
+static int settle(struct rejections *rejections, bool is_last, struct err *err)
 {
-    return index_has_gathered(rejections->index) && index_settle(rejections->index, err) < 0 ? -1 : 0;
+    if (!index_has_gathered(rejections->index))
+        return 0;
+    if (is_last)
+        index_must_last(rejections->index);
+    return index_settle(rejections->index, err) == 0 ? 0 : -1;
 }
 
 /* The next batch: 1 when there is more. */
@@ -241,9 +254,11 @@ static int bring_in(struct rejections *rejections, struct err *err)
         return err_system(err, "%s", rejections->paths.taken);
     if (size == 0)
         return 0;
-    if (add_block(rejections, &block, err) != 0 || settle(rejections, err) != 0)
+    if (add_block(rejections, &block, err) != 0)
         return -1;
     rejections->at += size - (int64_t)block.size;
+    if (settle(rejections, rejections->at >= rejections->end, err) != 0)
+        return -1;
     FAULT_POINT("rejections-added");
     return rejections->at < rejections->end;
 }
