@@ -227,6 +227,8 @@ static int sleep_ms(const struct engine *engine, int64_t now_ms)
 
     if (engine->helper_ms != 0)
         next = smaller(next, engine->helper_ms);
+    if (engine->set_back_ms != 0)
+        next = smaller(next, engine->set_back_due_ms);
     if (!engine->stopping)
         next = smaller(smaller(smaller(next, engine->rejections.due_ms), engine->retention.next_ms),
                        smaller(schedule_ms(engine), intake_next_ms(&engine->intake)));
@@ -261,25 +263,44 @@ static void dispatch(struct engine *engine, size_t count, int64_t now_ms)
 static void look_at_clock(struct engine *engine, int64_t now_ms)
 {
     int64_t by_ms = setback_look(&engine->setback, now_ms, clock_monotonic_ms());
-    struct err err = {0};
 
-    if (by_ms > 0) {
-        log_say(LOG_WARNING, "the clock was set back by %lld s: what waits is due as if it had not been",
-                (long long)by_ms / 1000);
-        engine->set_back_ms += by_ms;
-        engine->helper_ms = smaller(engine->helper_ms, now_ms);
-        engine->filing.due_ms = smaller(engine->filing.due_ms, now_ms);
-        runner_hurry(&engine->runner);
-        intake_hurry(&engine->intake);
-        retention_hurry(&engine->retention);
-        schedule_wait(&engine->schedule, 0);
-    }
-    if (engine->set_back_ms == 0)
+    if (by_ms == 0)
         return;
-    if (ledger_set_back(&engine->index, engine->set_back_ms, &err) == 0)
+    log_say(LOG_WARNING, "the clock was set back by %lld s: what waits is due as if it had not been",
+            (long long)by_ms / 1000);
+    engine->set_back_ms += by_ms;
+    engine->set_back_due_ms = now_ms;
+    engine->helper_ms = smaller(engine->helper_ms, now_ms);
+    engine->filing.due_ms = smaller(engine->filing.due_ms, now_ms);
+    runner_hurry(&engine->runner);
+    intake_hurry(&engine->intake);
+    rejections_hurry(&engine->rejections);
+    retention_hurry(&engine->retention);
+    schedule_wait(&engine->schedule, 0);
+}
+
+/* Once, as what waits would be due earlier each time: in a transaction of its own, and forgotten when that is made.
+ */
+static void write_set_back(struct engine *engine, int64_t now_ms)
+{
+    struct err err = {0};
+    struct err settled;
+    int status;
+
+    if (engine->set_back_ms == 0 || engine->set_back_due_ms > now_ms)
+        return;
+    status = ledger_set_back(&engine->index, engine->set_back_ms, &err);
+    if (index_has_gathered(&engine->index) && index_settle(&engine->index, &settled) < 0 && status == 0) {
+        err = settled;
+        status = -1;
+    }
+    if (status == 0) {
         engine->set_back_ms = 0;
-    else
-        log_say(LOG_ERR, "%s", err.text);
+        schedule_disturb(&engine->schedule);
+        return;
+    }
+    log_say(LOG_ERR, "what waits is not due yet since the clock was set back: %s", err.text);
+    engine->set_back_due_ms = now_ms + TURN_PAUSE_MS;
 }
 
 /* What follows from what was heard. */
@@ -317,6 +338,7 @@ static void go_on(struct engine *engine, int64_t now_ms)
  */
 static void tidy(struct engine *engine, int64_t now_ms)
 {
+    write_set_back(engine, now_ms);
     if (engine->stopping)
         return;
     rejections_continue(&engine->rejections, now_ms);
@@ -329,6 +351,8 @@ static void leave(struct engine *engine, int64_t now_ms)
     turn_end(&engine->turn, now_ms);
     filing_hurry(&engine->filing, now_ms);
     turn_end(&engine->turn, now_ms);
+    engine->set_back_due_ms = now_ms;
+    write_set_back(engine, now_ms);
 }
 
 int engine_run(struct engine *engine)
