@@ -12,8 +12,8 @@
  *     one that need not run, or never can:
  *     recorded --committed--> (gone)
  *
- * What can't be written down waits in the stage `record` until it can. The filter's message is in the outbox before
- * its end is recorded.
+ * What can't be written down waits in the stage `record` until it can. What a filter made is in the outbox before its
+ * end is recorded.
  *
  *     runner_start(&runner, handler, delivery, now, &err);
  *     runner_committed(&runner, now);                     what the turn wrote down is durable: programs are started,

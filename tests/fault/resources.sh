@@ -33,6 +33,47 @@ wait_for "SELECT sum(ended_ms IS NULL) = 0 FROM message"
 sleep 0.5
 equal "idle, it makes no system call" "$(calls 4 "$processor" "$(launcher_pid)" "$(mime_pid)")" ""
 
+# Neither does one with all sorts of things that wait for their time, or for somebody.
+processor_stop
+program fail <<'SH'
+#!/bin/sh
+exit 75
+SH
+program bury <<'SH'
+#!/bin/sh
+exit 100
+SH
+cp "$instance/mailmill.conf" "$instance/mailmill.conf.plain"
+instance_config <<EOT
+keep-done = "30d"
+keep-dead = "60d"
+keep-size = "1G"
+keep-history = "365d"
+dedupe = "1d"
+route "work@example.com" { handler "note" { run = {"$instance/bin/note"} } }
+route "retry@example.com" { handler "fail" { run = {"$instance/bin/fail"} retry-first = "1h" } }
+route "tripped@example.com" { handler "tripped" { run = {"$instance/bin/fail"} pause-after = "1" retry-first = "1h" } }
+route "paused@example.com" { handler "paused" { run = {"$instance/bin/note"} } }
+route "ordered@example.com" { handler "ordered" { run = {"$instance/bin/fail"} ordered = "true" retry-first = "1h" } }
+route "gather@example.com" { handler "gather" { run = {"$instance/bin/note"} coalesce = "1h" } }
+route "dead@example.com" { handler "bury" { run = {"$instance/bin/bury"} on-dead = {"$instance/bin/fail"} retry-first = "1h" } }
+EOT
+start_or_finish
+succeeds "a handler is paused" mailmill pause paused
+number=0
+for address in work retry tripped tripped paused ordered ordered gather dead; do
+    post "waiting-$((++number))" "$address@example.com"
+done
+wait_for "SELECT (SELECT count(*) FROM delivery WHERE state = 'retry') = 3 AND
+    (SELECT count(*) FROM on_dead_run WHERE outcome = 'retry') = 1 AND
+    (SELECT count(*) FROM delivery WHERE state = 'pending') = 4" || fail "all sorts of things wait" "$(sql 'SELECT * FROM pending')"
+wait_for "SELECT count(*) = 7 FROM message WHERE ended_ms IS NULL"
+sleep 0.5
+equal "with much that waits, it makes no system call" "$(calls 5 "$processor" "$(launcher_pid)" "$(mime_pid)")" ""
+mv "$instance/mailmill.conf.plain" "$instance/mailmill.conf"
+processor_stop
+start_or_finish
+
 # ---- no descriptors ------------------------------------------------------------------------------
 
 prlimit --pid "$processor" --nofile="$(find "/proc/$processor/fd" -mindepth 1 | wc -l):" 2>/dev/null ||
