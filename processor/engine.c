@@ -10,7 +10,7 @@
 #include "common/clock.h"
 #include "common/fault.h"
 #include "common/log.h"
-#include "processor/ledger.h"
+#include "processor/ledger_step.h"
 #include "processor/notify.h"
 
 /* ---- signals ---- */
@@ -284,17 +284,12 @@ static void look_at_clock(struct engine *engine, int64_t now_ms)
 static void write_set_back(struct engine *engine, int64_t now_ms)
 {
     struct err err = {0};
-    struct err settled;
     int status;
 
     if (engine->set_back_ms == 0 || engine->set_back_due_ms > now_ms)
         return;
     status = ledger_set_back(&engine->index, engine->set_back_ms, &err);
-    if (index_has_gathered(&engine->index) && index_settle(&engine->index, &settled) < 0 && status == 0) {
-        err = settled;
-        status = -1;
-    }
-    if (status == 0) {
+    if (ledger_settle(&engine->index, status, &err) >= 0) {
         engine->set_back_ms = 0;
         schedule_disturb(&engine->schedule);
         return;

@@ -285,6 +285,38 @@ static void they_are_on_the_disk_before_their_journal_goes(void **state)
     rejections_close(&rejections);
 }
 
+/* Their trouble is theirs: the next turn begins with nothing gathered, and finds nobody's lock. */
+static void trouble_stays_out_of_the_next_turn(void **state)
+{
+    struct bed *bed = *state;
+    struct rejections rejections;
+    struct index other;
+    int64_t now_ms = 5000;
+
+    bed_ok(bed, index_gather(&bed->index, &bed->err));
+    (void)sqlite3_busy_timeout(bed->index.db, 0);
+    bed_ok(bed, index_open(&other, bed->index.path, INDEX_RECEIVER, &bed->err));
+    open_rejections(&rejections, bed);
+    put_many(&rejections, 1);
+    bed_ok(bed, index_begin(&other, &bed->err));
+    rejections_continue(&rejections, now_ms);
+    assert_non_null(strstr(bed->log, "locked"));
+    assert_false(index_has_gathered(&bed->index));
+    index_rollback(&other);
+    (void)sqlite3_exec(bed->index.db,
+                       "CREATE TEMP TRIGGER no BEFORE INSERT ON main.rejection BEGIN SELECT raise(ABORT, 'no'); END",
+                       NULL, NULL, NULL);
+    rejections.in_trouble = false;
+    rejections.due_ms = 0;
+    rejections_continue(&rejections, now_ms);
+    assert_true(rejections.in_trouble);
+    assert_false(index_has_gathered(&bed->index));
+    bed_ok(bed, index_begin(&other, &bed->err));
+    index_rollback(&other);
+    index_close(&other);
+    rejections_close(&rejections);
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, bed_make, bed_remove)
 
 int main(void)
@@ -300,6 +332,7 @@ int main(void)
         TEST(trouble_is_said_once_and_tried_again),
         TEST(a_clock_set_back_holds_none_up),
         TEST(they_are_on_the_disk_before_their_journal_goes),
+        TEST(trouble_stays_out_of_the_next_turn),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
