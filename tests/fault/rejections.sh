@@ -19,9 +19,11 @@ done
 # refuse SENDER
 refuse() { smtp 'EHLO c.example.org' "MAIL FROM:<$1@example.org>" 'RCPT TO:<nobody@example.com>' QUIT >/dev/null; }
 
-# fill FIRST LAST: lines with these times, more than one transaction takes.
+# fill FIRST LAST: lines with these times, from a day ago on, as the history forgets what is old; more than one transaction
+# takes.
+day_ago_ms=$((($(date +%s) - 24 * 3600) * 1000))
 fill() {
-    seq "$1" "$2" | awk '{ printf "R\t%d\t192.0.2.1\tc.example.org\ts@example.org\tr@example.com\t550 no\n", $1 }' \
+    seq "$1" "$2" | awk -v from=$day_ago_ms '{ printf "R\t%.0f\t192.0.2.1\tc.example.org\ts@example.org\tr@example.com\t550 no\n", from + $1 }' \
         >>"$instance/lib/index.db-rejections"
 }
 
