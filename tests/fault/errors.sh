@@ -26,7 +26,7 @@ index-add          ENOSPC 250 -     yes
 '
 # These are the processor's, and tried below, and those of rejections.sh.
 for point in $(points FAULT_ERRNO); do
-    [[ $point == attempt-save || $point == index-settle || $point == rejection* ]] || grep -q "^$point " <<<"$expected" || fail "there is a test for the fault point $point"
+    [[ $point == attempt-save || $point == index-settle || $point == spool-remove || $point == rejection* ]] || grep -q "^$point " <<<"$expected" || fail "there is a test for the fault point $point"
 done
 
 bed_open
@@ -105,5 +105,18 @@ equal "what can't be written down as started is not run" "$(grep -cx unwritten "
 processor_stop
 starts_again "with room for the index again"
 until_true sh -c "[ \"\$(grep -cx unwritten '$seen/ran')\" = 2 ]" || fail "it is run then"
+
+# A file that can't be removed when its time is over stays in the history as one that is there, and goes later.
+processor_stop
+sqlite3 "$instance/lib/index.db" "UPDATE message SET ended_ms = ended_ms - 40 * 24 * 3600000"
+: >"$instance/log"
+MAILMILL_FAULT=spool-remove=EACCES processor_start || fail "the processor starts with files that it can't remove"
+until_true grep -q 'clearing up what was kept long enough: removing .*: Permission denied' "$instance/log" ||
+    fail "it says that it can't remove them"
+equal "what can't be removed is not called gone" "$(sql 'SELECT count(*) FROM message WHERE gone_ms IS NOT NULL')" 0
+processor_stop
+MAILMILL_FAULT='' processor_start || fail "the processor starts once more"
+wait_for "SELECT sum(gone_ms IS NULL) = 0 FROM message" || fail "the files are removed then"
+equal "they are gone" "$(find "$instance/spool/cur" -type f)" ''
 
 finish
