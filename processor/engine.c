@@ -10,7 +10,7 @@
 #include "common/clock.h"
 #include "common/fault.h"
 #include "common/log.h"
-#include "processor/ledger.h"
+#include "processor/ledger_step.h"
 #include "processor/notify.h"
 
 /* ---- signals ---- */
@@ -231,6 +231,8 @@ static int sleep_ms(struct engine *engine, int64_t now_ms)
         next = smaller(next, now_ms + watchdog_ms);
     if (engine->helper_ms != 0)
         next = smaller(next, engine->helper_ms);
+    if (engine->set_back_ms != 0)
+        next = smaller(next, engine->set_back_due_ms);
     if (!engine->stopping)
         next = smaller(smaller(smaller(next, engine->rejections.due_ms), engine->retention.next_ms),
                        smaller(schedule_ms(engine), intake_next_ms(&engine->intake)));
@@ -265,25 +267,39 @@ static void dispatch(struct engine *engine, size_t count, int64_t now_ms)
 static void look_at_clock(struct engine *engine, int64_t now_ms)
 {
     int64_t by_ms = setback_look(&engine->setback, now_ms, clock_monotonic_ms());
-    struct err err = {0};
 
-    if (by_ms > 0) {
-        log_say(LOG_WARNING, "the clock was set back by %lld s: what waits is due as if it had not been",
-                (long long)by_ms / 1000);
-        engine->set_back_ms += by_ms;
-        engine->helper_ms = smaller(engine->helper_ms, now_ms);
-        engine->filing.due_ms = smaller(engine->filing.due_ms, now_ms);
-        runner_hurry(&engine->runner);
-        intake_hurry(&engine->intake);
-        retention_hurry(&engine->retention);
-        schedule_wait(&engine->schedule, 0);
-    }
-    if (engine->set_back_ms == 0)
+    if (by_ms == 0)
         return;
-    if (ledger_set_back(&engine->index, engine->set_back_ms, &err) == 0)
+    log_say(LOG_WARNING, "the clock was set back by %lld s: what waits is due as if it had not been",
+            (long long)by_ms / 1000);
+    engine->set_back_ms += by_ms;
+    engine->set_back_due_ms = now_ms;
+    engine->helper_ms = smaller(engine->helper_ms, now_ms);
+    engine->filing.due_ms = smaller(engine->filing.due_ms, now_ms);
+    runner_hurry(&engine->runner);
+    intake_hurry(&engine->intake);
+    rejections_hurry(&engine->rejections);
+    retention_hurry(&engine->retention);
+    schedule_wait(&engine->schedule, 0);
+}
+
+/* Once, as what waits would be due earlier each time: in a transaction of its own, and forgotten when that is made.
+ */
+static void write_set_back(struct engine *engine, int64_t now_ms)
+{
+    struct err err = {0};
+    int status;
+
+    if (engine->set_back_ms == 0 || engine->set_back_due_ms > now_ms)
+        return;
+    status = ledger_set_back(&engine->index, engine->set_back_ms, &err);
+    if (ledger_settle(&engine->index, status, &err) >= 0) {
         engine->set_back_ms = 0;
-    else
-        log_say(LOG_ERR, "%s", err.text);
+        schedule_disturb(&engine->schedule);
+        return;
+    }
+    log_say(LOG_ERR, "what waits is not due yet since the clock was set back: %s", err.text);
+    engine->set_back_due_ms = now_ms + TURN_PAUSE_MS;
 }
 
 /* What follows from what was heard. */
@@ -320,6 +336,7 @@ static void go_on(struct engine *engine, int64_t now_ms)
 /* In transactions of their own, of which each has an order of its own with the files that it is about. */
 static void tidy(struct engine *engine, int64_t now_ms)
 {
+    write_set_back(engine, now_ms);
     if (engine->stopping)
         return;
     rejections_continue(&engine->rejections, now_ms);
@@ -332,6 +349,8 @@ static void leave(struct engine *engine, int64_t now_ms)
     turn_end(&engine->turn, now_ms);
     filing_hurry(&engine->filing, now_ms);
     turn_end(&engine->turn, now_ms);
+    engine->set_back_due_ms = now_ms;
+    write_set_back(engine, now_ms);
 }
 
 int engine_run(struct engine *engine)

@@ -54,7 +54,8 @@ struct engine {
     int64_t helper_ms; /* wall clock: when to start the helper again; 0: it runs */
     unsigned reloads;  /* asked of the launcher and not answered yet: nobody knows by which numbers it goes */
     struct setback setback;
-    int64_t set_back_ms; /* by which the clock was set back, and that is not written down yet */
+    int64_t set_back_ms;     /* by which the clock was set back, and that is not written down yet */
+    int64_t set_back_due_ms; /* wall clock: when to try that again */
     bool stopping;
     int64_t stop_ms; /* monotonic: when what still runs is stopped */
     bool failed;     /* the launcher or the folder new/ is gone: there is no going on */

@@ -39,6 +39,7 @@ int filing_message(struct index *index, const struct spool *spool, const char *i
         return 0;
     if (spool_flush_cur(spool, err) != 0)
         return -1;
+    FAULT_POINT("filing-moved");
     return ledger_message_ended(index, id, now_ms, err);
 }
 

@@ -6,9 +6,9 @@
  *     intake_want_scan(&intake);                when events were lost
  *     intake_arrived(&intake, name, now);       for each event
  *     intake_answered(&intake, &answer, now);   for each answer with intake's token
- *     intake_continue(&intake, now);            in every turn of the loop: takes up what waits, scans a little
- * further intake_committed(&intake, now);           what was queued in the turn is durable, intake_lost(&intake,
- * now);                or was not written
+ *     intake_continue(&intake, now);            in every turn of the loop: takes up what waits, scans a bit more
+ *     intake_committed(&intake, now);           what was queued in the turn is durable,
+ *     intake_lost(&intake, now);                or was not written
  *
  * At most MESSAGE_IN_FLIGHT_MAX messages are in work at a time; what comes meanwhile gets a row only, and is found
  * again by it.

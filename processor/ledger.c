@@ -24,6 +24,16 @@ int ledger_finish(struct index *index, int status, struct err *err)
     return -1;
 }
 
+int ledger_settle(struct index *index, int status, struct err *err)
+{
+    struct err second;
+    int settled = 0;
+
+    if (index_has_gathered(index))
+        settled = index_settle(index, status == 0 ? err : &second);
+    return status != 0 ? -1 : settled;
+}
+
 void ledger_key(const struct delivery *delivery, char key[static LEDGER_KEY_SIZE])
 {
     snprintf(key, LEDGER_KEY_SIZE, "%s.%u.%s", delivery->message_id, (unsigned)(delivery->recipient & 0xFFFF),

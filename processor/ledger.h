@@ -149,7 +149,7 @@ __attribute__((warn_unused_result)) int ledger_filtered(struct index *index, con
 __attribute__((warn_unused_result)) int ledger_replies(struct index *index, const char *address, int64_t now_ms,
                                                        unsigned *count, struct err *err);
 
-/* ---- at start ---- */
+/* ---- what is put right, at a start and when the clock was set ---- */
 
 /* The clock was set back by so much: what waits does not wait longer for that. */
 __attribute__((warn_unused_result)) int ledger_set_back(struct index *index, int64_t by_ms, struct err *err);

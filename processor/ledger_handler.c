@@ -214,3 +214,41 @@ int ledger_resume(struct index *index, const char *route, const char *handler, i
 {
     return say(index, route, handler, BREAKER_RESUME, "", now_ms, err);
 }
+
+/* By its columns in the statement command_pauses. */
+static int copy_pause(struct index *index, struct query *pause, struct err *err)
+{
+    struct query query;
+
+    if (query_start(&query, index, STATEMENT_HANDLER_STORE, err) != 0)
+        return -1;
+    query_text(&query, ":route", query_column_text(pause, 0));
+    query_text(&query, ":handler", query_column_text(pause, 1));
+    query_number(&query, ":failures", query_column_number(pause, 2));
+    query_text(&query, ":paused_by", query_column_text(pause, 3));
+    query_number(&query, ":paused_ms", query_column_number(pause, 4));
+    if (!query_column_is_null(pause, 5))
+        query_number(&query, ":until_ms", query_column_number(pause, 5));
+    query_text(&query, ":reason", query_column_text(pause, 6));
+    if (!query_column_is_null(pause, 7))
+        query_number(&query, ":pause_ms", query_column_number(pause, 7));
+    return query_run(&query, err);
+}
+
+int ledger_copy_pauses(struct index *index, struct index *from, size_t *count, struct err *err)
+{
+    struct query pause;
+    int row;
+
+    *count = 0;
+    if (query_start(&pause, from, STATEMENT_COMMAND_PAUSES, err) != 0)
+        return -1;
+    while ((row = query_next(&pause, err)) == 1) {
+        if (copy_pause(index, &pause, err) != 0) {
+            query_end(&pause);
+            return -1;
+        }
+        ++*count;
+    }
+    return row;
+}

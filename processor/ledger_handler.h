@@ -5,6 +5,7 @@
 #ifndef PROCESSOR_LEDGER_HANDLER_H
 #define PROCESSOR_LEDGER_HANDLER_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "common/address.h"
@@ -61,5 +62,9 @@ __attribute__((warn_unused_result)) int ledger_pause(struct index *index, const 
                                                      const char *reason, int64_t now_ms, struct err *err);
 __attribute__((warn_unused_result)) int ledger_resume(struct index *index, const char *route, const char *handler,
                                                       int64_t now_ms, struct err *err);
+
+/* Takes over the pauses that another index has, `count` of them, within a transaction of the caller's. */
+__attribute__((warn_unused_result)) int ledger_copy_pauses(struct index *index, struct index *from, size_t *count,
+                                                           struct err *err);
 
 #endif

@@ -38,6 +38,12 @@ __attribute__((warn_unused_result)) int ledger_handler_ran(struct index *index, 
 /* Ends the caller's transaction, by its result so far. */
 __attribute__((warn_unused_result)) int ledger_finish(struct index *index, int status, struct err *err);
 
+/*
+ * In the processor's loop, between two turns: commits what was gathered, which is one transaction of the caller's,
+ * ended with that status. -1, and of its own error, when that was not 0, or not made; 1: it could not be flushed.
+ */
+__attribute__((warn_unused_result)) int ledger_settle(struct index *index, int status, struct err *err);
+
 /* Deliveries of one recipient by one route, to be queued. */
 struct ledger_addition {
     const char *message_id;

@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "processor/intake_step.h"
 #include "processor/ledger.h"
+#include "processor/ledger_handler.h"
 
 enum { BATCH = 1000 }; /* messages in one transaction */
 
@@ -164,6 +165,36 @@ static int add_all(struct building *building, struct err *err)
     return -1;
 }
 
+/* ---- its pauses ---- */
+
+static int copy_pauses(struct building *building, struct index *old, struct err *err)
+{
+    if (index_begin(&building->index, err) != 0)
+        return -1;
+    if (ledger_copy_pauses(&building->index, old, &building->rebuild->paused, err) == 0)
+        return index_commit(&building->index, err);
+    index_rollback(&building->index);
+    building->rebuild->paused = 0;
+    return -1;
+}
+
+/* They are nobody's to end but the operator's, and stand nowhere else. The rest is worth having without them. */
+static void keep_pauses(struct building *building)
+{
+    struct rebuild *rebuild = building->rebuild;
+    const char *path = rebuild->config->index;
+    struct index old = {0};
+    struct err err = {0};
+
+    if (access(path, F_OK) != 0 && errno == ENOENT)
+        return;
+    if (index_open(&old, path, INDEX_READER, &err) != 0 || copy_pauses(building, &old, &err) != 0) {
+        log_say(LOG_WARNING, "%s", err.text);
+        rebuild->lost_pauses = true;
+    }
+    index_close(&old);
+}
+
 int rebuild_index(struct rebuild *rebuild, struct err *err)
 {
     struct building building = {.rebuild = rebuild};
@@ -175,6 +206,8 @@ int rebuild_index(struct rebuild *rebuild, struct err *err)
     if (index_open(&building.index, path, INDEX_PROCESSOR, err) != 0)
         return -1;
     status = add_all(&building, err);
+    if (status == 0)
+        keep_pauses(&building);
     index_close(&building.index); /* the last one to close leaves all in the one file */
     return status;
 }

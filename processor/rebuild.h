@@ -2,7 +2,9 @@
  * A new index from the spool alone, as after damage. What lies in new/ is left to be taken in by the processor, like
  * mail that has just come; what lies in cur/ has ended and is not run again: a delivery for each handler that its
  * recipients have by the configuration of today is noted as dead where the file is flagged F, else as done where it
- * is flagged S. Attempts, their output and the headers of what has ended stood in the old index only.
+ * is flagged S. Handlers that were paused stay so, if the old index can still be read. Attempts, their output, the
+ * headers of what has ended, what was to be told of the dead, what copies are found by, what the metrics count, and
+ * the history of messages whose files are gone stood in the old index only.
  *
  *     struct rebuild rebuild = {.config = &config, .spool = &spool};
  *     rebuild_index(&rebuild, &err);           beside the index, as index.db.rebuilt
@@ -36,6 +38,8 @@ struct rebuild {
     void *context;
 
     size_t waiting, done, dead, kept; /* messages */
+    size_t paused;                    /* handlers */
+    bool lost_pauses;                 /* the old index could not be asked for them; the log says why */
     size_t left;                      /* files that are no messages; the log has their names */
     char aside[REBUILD_PATH_SIZE];    /* where the old index is now; "" when there was none */
 };

@@ -77,6 +77,12 @@ void rejections_wake(struct rejections *rejections, int64_t now_ms)
     }
 }
 
+void rejections_hurry(struct rejections *rejections)
+{
+    if (rejections->due_ms != INT64_MAX)
+        rejections->due_ms = 0;
+}
+
 /* ---- numbering ---- */
 
 /* Where the lines end, and their first ID, out of a journal that an earlier processor had in hand. */
@@ -223,12 +229,6 @@ static int add_block(struct rejections *rejections, struct span *block, struct e
     return ledger_finish(rejections->index, status, err);
 }
 
-/* In the processor's loop a transaction is a part of its turn's; here the turn is over, and this is all of it. */
-static int settle(struct rejections *rejections, struct err *err)
-{
-    return index_has_gathered(rejections->index) && index_settle(rejections->index, err) < 0 ? -1 : 0;
-}
-
 /* The next batch: 1 when there is more. */
 static int bring_in(struct rejections *rejections, struct err *err)
 {
@@ -236,14 +236,19 @@ static int bring_in(struct rejections *rejections, struct err *err)
     int64_t left = rejections->end - rejections->at;
     ssize_t size = pread(rejections->file, bytes, left < BLOCK_SIZE ? (size_t)left : BLOCK_SIZE, rejections->at);
     struct span block = {bytes, size < 0 ? 0 : (size_t)size};
+    int status;
 
     if (size < 0)
         return err_system(err, "%s", rejections->paths.taken);
     if (size == 0)
         return 0;
-    if (add_block(rejections, &block, err) != 0 || settle(rejections, err) != 0)
-        return -1;
+    status = add_block(rejections, &block, err);
     rejections->at += size - (int64_t)block.size;
+    /* Behind the last line the journal goes: all of it is to be on the disk by then. */
+    if (rejections->at >= rejections->end)
+        index_must_last(rejections->index);
+    if (ledger_settle(rejections->index, status, err) != 0)
+        return -1;
     FAULT_POINT("rejections-added");
     return rejections->at < rejections->end;
 }

@@ -45,6 +45,8 @@ struct rejections {
 /* Due at once, for what was left; the log says so when nothing can be heard of new ones. */
 void rejections_open(struct rejections *rejections, struct index *index);
 void rejections_wake(struct rejections *rejections, int64_t now_ms);
+/* The clock was set back: what is waited for is waited for no longer. */
+void rejections_hurry(struct rejections *rejections);
 /* Trouble goes to the log, once, and is tried again later. Nothing else depends on it. */
 void rejections_continue(struct rejections *rejections, int64_t now_ms);
 void rejections_close(struct rejections *rejections); /* harmless for one with `watch` and `file` -1 */

@@ -16,16 +16,6 @@ struct batch {
     size_t count;
 };
 
-/* Ends a step's transaction by its result so far, and makes it what all can see. */
-static int settle(const struct retention *retention, int status, struct err *err)
-{
-    if (ledger_finish(retention->index, status, err) != 0)
-        status = -1;
-    if (index_has_gathered(retention->index) && index_settle(retention->index, err) < 0)
-        status = -1;
-    return status;
-}
-
 /* ---- files ---- */
 
 /* When what ended then is old enough; nothing ever is that is kept for ever. */
@@ -113,12 +103,16 @@ static int remove_within(const struct retention *retention, const struct batch *
 static int remove_batch(const struct retention *retention, struct batch *batch, const char *kind, int64_t now_ms,
                         struct err *err)
 {
+    int status;
+
     if (batch->count == 0)
         return STEP_NOTHING;
-    if (spool_find_all(retention->spool, batch->ids, batch->count, batch->places, err) != 0 ||
-        index_begin(retention->index, err) != 0)
+    if (spool_find_all(retention->spool, batch->ids, batch->count, batch->places, err) != 0)
         return STEP_TROUBLE;
-    if (settle(retention, remove_within(retention, batch, kind, now_ms, err), err) != 0)
+    status = index_begin(retention->index, err);
+    if (status == 0)
+        status = ledger_finish(retention->index, remove_within(retention, batch, kind, now_ms, err), err);
+    if (ledger_settle(retention->index, status, err) < 0)
         return STEP_TROUBLE;
     log_say(LOG_INFO, "removed %zu file%s of what was %s", batch->count, batch->count == 1 ? "" : "s", kind);
     return STEP_DONE;
@@ -206,10 +200,10 @@ static int forget(struct retention *retention, enum statement statement, int64_t
 
     if (retention->config->keep_history_ms == CONFIG_FOREVER)
         return STEP_NOTHING;
-    if (index_begin(retention->index, err) != 0)
-        return STEP_TROUBLE;
-    status = forget_within(retention, statement, now_ms, &count, err);
-    if (settle(retention, status, err) != 0)
+    status = index_begin(retention->index, err);
+    if (status == 0)
+        status = ledger_finish(retention->index, forget_within(retention, statement, now_ms, &count, err), err);
+    if (ledger_settle(retention->index, status, err) < 0)
         return STEP_TROUBLE;
     FAULT_POINT("retention-forgotten");
     return count > 0 ? STEP_DONE : STEP_NOTHING;

@@ -1,11 +1,19 @@
 /*
  * The runner: attempts from start to end. An attempt is a handler's run and, for a `reply` handler, the letter made
- * of what it said and the run of the sendmail command that takes it. Each step waits for an answer of the launcher or
- * the helper; nothing here blocks.
+ * of what it said and the run of the sendmail command that takes it; runs of on-dead programs go the same way. Each
+ * stage waits for the turn's commit, or for an answer of the launcher or the helper; nothing here blocks.
  *
- *     handler --ended--> (recorded)
- *     handler --ended--> compose --answered--> sendmail --ended--> (recorded)
- *     a reply that waited in the outbox:       sendmail --ended--> (recorded)
+ *     starting --committed--> handler --ended--> recorded --committed--> (gone)
+ *     starting --committed--> handler --ended--> compose --answered--> send --ended--> recorded --committed--> (gone)
+ *     a reply that waited in the outbox:
+ *     starting --committed--> send --ended--> recorded --committed--> (gone)
+ *     a program that is told of what is dead:
+ *     starting --committed--> on-dead --ended--> recorded --committed--> (gone)
+ *     one that need not run, or never can:
+ *     recorded --committed--> (gone)
+ *
+ * What can't be written down waits in the stage `record` until it can. What a filter made is in the outbox before its
+ * end is recorded.
  *
  *     runner_start(&runner, handler, delivery, now, &err);
  *     runner_committed(&runner, now);                     what the turn wrote down is durable: programs are started,

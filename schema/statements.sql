@@ -568,7 +568,7 @@ SELECT route, handler, sum(iif(state = 'pending', count, 0)), sum(iif(state = 'r
   FROM tally GROUP BY route, handler ORDER BY route, handler;
 
 -- name: command_pauses
-SELECT route, handler, failures, paused_by, paused_ms, until_ms, reason FROM handler_state
+SELECT route, handler, failures, paused_by, paused_ms, until_ms, reason, pause_ms FROM handler_state
  WHERE paused_by IS NOT NULL ORDER BY route, handler;
 
 -- name: command_oldest_waiting

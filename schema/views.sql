@@ -99,6 +99,7 @@ SELECT route, handler, paused_by,
        failures, reason
   FROM handler_state
  WHERE paused_by IS NOT NULL;
+
 DROP VIEW IF EXISTS on_dead_runs;
 CREATE VIEW on_dead_runs AS
 SELECT strftime('%Y-%m-%dT%H:%M:%fZ', o.started_ms / 1000.0, 'unixepoch') AS time,

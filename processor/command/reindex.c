@@ -22,6 +22,13 @@ static void report(const struct command_call *call, const struct rebuild *rebuil
 {
     (void)fprintf(call->out.out, "%s is made anew: %zu wait, %zu are done, %zu dead, %zu only kept\n",
                   call->config.index, rebuild->waiting, rebuild->done, rebuild->dead, rebuild->kept);
+    if (rebuild->paused > 0)
+        (void)fprintf(call->out.out, "%zu %s paused, as before\n", rebuild->paused,
+                      rebuild->paused == 1 ? "handler is" : "handlers are");
+    if (rebuild->lost_pauses)
+        (void)fprintf(call->out.out,
+                      "The pauses of handlers are lost: before the processor starts, use mailmill pause "
+                      "HANDLER for those that must not run\n");
     if (rebuild->left > 0)
         (void)fprintf(call->out.out, "%zu files are no messages and stay where they are\n", rebuild->left);
     if (rebuild->aside[0] != '\0')

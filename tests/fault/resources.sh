@@ -33,6 +33,47 @@ wait_for "SELECT sum(ended_ms IS NULL) = 0 FROM message"
 sleep 0.5
 equal "idle, it makes no system call" "$(calls 4 "$processor" "$(launcher_pid)" "$(mime_pid)")" ""
 
+# Neither does one with all sorts of things that wait for their time, or for somebody.
+processor_stop
+program fail <<'SH'
+#!/bin/sh
+exit 75
+SH
+program bury <<'SH'
+#!/bin/sh
+exit 100
+SH
+cp "$instance/mailmill.conf" "$instance/mailmill.conf.plain"
+instance_config <<EOT
+keep-done = "30d"
+keep-dead = "60d"
+keep-size = "1G"
+keep-history = "365d"
+dedupe = "1d"
+route "work@example.com" { handler "note" { run = {"$instance/bin/note"} } }
+route "retry@example.com" { handler "fail" { run = {"$instance/bin/fail"} retry-first = "1h" } }
+route "tripped@example.com" { handler "tripped" { run = {"$instance/bin/fail"} pause-after = "1" retry-first = "1h" } }
+route "paused@example.com" { handler "paused" { run = {"$instance/bin/note"} } }
+route "ordered@example.com" { handler "ordered" { run = {"$instance/bin/fail"} ordered = "true" retry-first = "1h" } }
+route "gather@example.com" { handler "gather" { run = {"$instance/bin/note"} coalesce = "1h" } }
+route "dead@example.com" { handler "bury" { run = {"$instance/bin/bury"} on-dead = {"$instance/bin/fail"} retry-first = "1h" } }
+EOT
+start_or_finish
+succeeds "a handler is paused" mailmill pause paused
+number=0
+for address in work retry tripped tripped paused ordered ordered gather dead; do
+    post "waiting-$((++number))" "$address@example.com"
+done
+wait_for "SELECT (SELECT count(*) FROM delivery WHERE state = 'retry') = 3 AND
+    (SELECT count(*) FROM on_dead_run WHERE outcome = 'retry') = 1 AND
+    (SELECT count(*) FROM delivery WHERE state = 'pending') = 4" || fail "all sorts of things wait" "$(sql 'SELECT * FROM pending')"
+wait_for "SELECT count(*) = 7 FROM message WHERE ended_ms IS NULL"
+sleep 0.5
+equal "with much that waits, it makes no system call" "$(calls 5 "$processor" "$(launcher_pid)" "$(mime_pid)")" ""
+mv "$instance/mailmill.conf.plain" "$instance/mailmill.conf"
+processor_stop
+start_or_finish
+
 # ---- no descriptors ------------------------------------------------------------------------------
 
 prlimit --pid "$processor" --nofile="$(find "/proc/$processor/fd" -mindepth 1 | wc -l):" 2>/dev/null ||
@@ -57,7 +98,7 @@ program slow <<'SH'
 #!/bin/sh
 echo "$HEADER_SUBJECT" >>"${0%/bin/*}/ran"
 while [ -e "${0%/bin/*}/hold" ]; do sleep 0.05; done
-[ "$HEADER_SUBJECT" != again ] || [ "$MAILMILL_ATTEMPT" -gt 1 ]
+case $HEADER_SUBJECT in again*) [ "$MAILMILL_ATTEMPT" -gt 1 ] ;; esac
 SH
 instance_config <<EOT
 route "slow@example.com" { handler "slow" { run = {"$instance/bin/slow"} retry-first = "2s" } }
@@ -95,17 +136,22 @@ wait_for "SELECT count(*) = 1 FROM delivery JOIN message m ON m.id = message_id 
 
 # ---- no disk -------------------------------------------------------------------------------------
 
-if [ "$(id -u)" -eq 0 ] && { processor_stop; mkdir -p "$instance/small" && mount -t tmpfs -o size=1M none "$instance/small"; } 2>/dev/null; then
+if [ "$(id -u)" -eq 0 ] && { processor_stop; mkdir -p "$instance/small" && mount -t tmpfs -o size=8M none "$instance/small"; } 2>/dev/null; then
     trap 'umount -l "$instance/small" 2>/dev/null; instance_close' EXIT
     sed -i "s|lib/index.db|small/index.db|" "$instance/mailmill.conf"
     mv "$instance/lib" "$instance/lib.before"
     ln -s small "$instance/lib" # where queries look
-    start_or_finish
+    sed -i 's/retry-first = "2s"/retry-first = "5s"/' "$instance/mailmill.conf"
+    LD_PRELOAD=$shim MAILMILL_CLOCK=$instance/back processor_start || fail "the processor starts with a little disk"
     post before work@example.com
     run_once "with a little disk" before
+    post again-later slow@example.com
+    wait_for "SELECT count(*) = 1 FROM delivery WHERE state = 'retry'"
     dd if=/dev/zero of="$instance/small/filler" bs=4096 2>/dev/null
     for number in 1 2 3 4 5 6 7 8; do post "full-$number" work@example.com; done
     until_true grep -qE 'database or disk is full|No space left|disk I/O error' "$instance/log"
+    # What can't be written down now is not forgotten.
+    echo 7200 >"$instance/back.new" && mv "$instance/back.new" "$instance/back"
     before=$(ticks "$processor")
     sleep 3
     less "with a full disk it rests" $(($(ticks "$processor") - before)) 60
@@ -114,6 +160,8 @@ if [ "$(id -u)" -eq 0 ] && { processor_stop; mkdir -p "$instance/small" && mount
     wait_for "SELECT count(*) = 8 FROM history WHERE subject LIKE 'full-%' AND outcome = 'done'" 60 ||
         fail "with room again all mail is run" "$(tail -n 5 "$instance/log")"
     equal "with room again each is run once" "$(grep -c '^full-' "$instance/ran")" 8
+    wait_for "SELECT count(*) = 1 FROM history WHERE subject = 'again-later' AND outcome = 'done'" 30 ||
+        fail "the clock set back with a full disk: what failed is tried again soon" "$(sql 'SELECT * FROM pending')"
     processor_stop
     umount "$instance/small"
 else

@@ -87,6 +87,8 @@ done=$(find "$instance/spool/cur" -name '*:2,S' | wc -l)
 output=$(mailmill reindex 2>&1)
 equal "reindex: done" "$?" 0
 matches "reindex: says what it found" "$output" "made anew: [0-9]+ wait, $done are done, 1 dead, 1 only kept"
+matches "reindex: says what could not be read any more" "$output" \
+    'pauses of handlers are lost: .*mailmill pause HANDLER'
 matches "reindex: names what is no message" "$output" 'new/rubbish is left where it is: .*1 files are no messages'
 succeeds "reindex: keeps the old one" ls "$instance/lib"/index.db.old-*
 rm "$instance/spool/new/rubbish"
@@ -102,9 +104,15 @@ equal "reindex: what waited is run, once" "$(grep -cx waits "$instance/ran")" 1
 equal "reindex: what had ended is not" "$(grep -cxE 'done-1|done-2|dead|locked' "$instance/ran")" 4
 processor_stop
 
-# Once more, with an index that is well: the same comes out.
+# Once more, with an index that is well: the same comes out, and who was paused stays so.
+succeeds "a handler is paused" mailmill pause --reason 'being mended' bury
+sqlite3 "$instance/lib/index.db" "INSERT INTO handler_state VALUES ('work@example.com', 'note', 10, 'failures', 1000, 2000, 1000, 'it failed')"
+pauses=$(sql "SELECT * FROM handler_state ORDER BY route")
 before=$(sql "SELECT id, sender, size_bytes FROM message ORDER BY id; SELECT message_id, handler, state FROM delivery ORDER BY 1, 2")
-succeeds "reindex again" mailmill reindex
+output=$(mailmill reindex 2>&1)
+equal "reindex again" "$?" 0
+matches "reindex: it says who is still paused" "$output" '2 handlers are paused, as before'
+equal "reindex: pauses are kept" "$(sql "SELECT * FROM handler_state ORDER BY route")" "$pauses"
 equal "reindex: an index that is well says the same afterwards" "$before" \
     "$(sql "SELECT id, sender, size_bytes FROM message ORDER BY id; SELECT message_id, handler, state FROM delivery ORDER BY 1, 2")"
 

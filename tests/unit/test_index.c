@@ -223,27 +223,99 @@ static void an_index_of_a_newer_version_is_refused(void **state)
     }
 }
 
-/* An index of the first version, with rows in it, becomes one of the newest. */
-static void an_old_index_is_brought_up_to_date(void **state)
+/*
+ * An index of the first version: a message for each state that a delivery can be in, one that is not queued yet, and
+ * one that was kept; attempts that ended, and one that runs; rejections.
+ */
+static void make_first_version(const struct bed *bed)
 {
-    struct bed *bed = *state;
+    static const char fill_sql[] =
+        "PRAGMA user_version = 1;"
+        "CREATE TEMP TABLE one (n INTEGER, state TEXT);"
+        "INSERT INTO one VALUES (1, 'pending'), (2, 'running'), (3, 'retry'), (4, 'done'), (5, 'dead'),"
+        " (6, 'skipped'), (7, 'cancelled'), (8, NULL), (9, NULL);"
+        "INSERT INTO message (id, received_ms, sender, client_address, client_helo, client_protocol, size_bytes,"
+        " queued_ms, ended_ms)"
+        " SELECT printf('%016d', n), n, '', '192.0.2.1', 'h', 'SMTP', 100 * n, iif(n = 8, NULL, n),"
+        " iif(n > 3 AND n <> 8, 1000 + n, NULL) FROM one;"
+        "INSERT INTO recipient SELECT id, 1, 'user@example.com' FROM message;"
+        "INSERT INTO delivery (message_id, recipient, route, handler, position, state, due_ms, queued_ms, ended_ms,"
+        " attempts)"
+        " SELECT printf('%016d', n), 1, 'user@example.com', 'h', 1, state, iif(n IN (1, 3), 50 + n, NULL), n,"
+        " iif(n > 3, 1000 + n, NULL), iif(n BETWEEN 2 AND 5, 1, 0) FROM one WHERE state IS NOT NULL;"
+        "INSERT INTO attempt (delivery_id, number, started_ms, ended_ms, outcome)"
+        " SELECT id, 1, 10, iif(state = 'running', NULL, 10 + 200), state FROM delivery WHERE attempts = 1;"
+        "INSERT INTO rejection (rejected_ms, client_address, client_helo, sender, recipient, reply)"
+        " VALUES (1, '192.0.2.1', 'h', '', 'no@example.com', '550 5.1.1 no'), (2, '192.0.2.1', 'h', '', '', '421 "
+        "bye');";
     sqlite3 *db = NULL;
 
     assert_int_equal(sqlite3_open(bed->path, &db), SQLITE_OK);
     assert_int_equal(sqlite3_exec(db, schema_migrations[0], NULL, NULL, NULL), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db,
-                                  "PRAGMA user_version = 1;"
-                                  "INSERT INTO message (id, received_ms, sender, client_address, client_helo, "
-                                  "client_protocol, size_bytes) VALUES ('0000000000000001', 1, '', '', '', '', 1);"
-                                  "INSERT INTO delivery (message_id, recipient, route, handler, position, state, "
-                                  "due_ms, queued_ms) VALUES ('0000000000000001', 1, 'r', 'h', 1, 'retry', 5, 1)",
-                                  NULL, NULL, NULL),
-                     SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, fill_sql, NULL, NULL, NULL), SQLITE_OK);
     assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+/* What counts the deliveries, the messages and the files, beside what they are. */
+static void assert_counts_are_true(struct bed *bed)
+{
+    assert_sql(bed,
+               "SELECT count(*) FROM (SELECT route, handler, state, count FROM tally WHERE count > 0 EXCEPT"
+               " SELECT route, handler, state, count(*) FROM delivery GROUP BY route, handler, state)",
+               "0");
+    assert_sql(bed, "SELECT (SELECT sum(count) FROM tally) = (SELECT count(*) FROM delivery)", "1");
+    assert_sql(bed, "SELECT (SELECT count FROM total WHERE name = 'message') = (SELECT count(*) FROM message)", "1");
+    assert_sql(bed,
+               "SELECT count(*) FROM (SELECT stored, files, bytes FROM store WHERE files > 0 EXCEPT"
+               " SELECT stored, count(*), sum(size_bytes) FROM message GROUP BY stored)",
+               "0");
+    assert_sql(bed, "SELECT (SELECT sum(files) FROM store) = (SELECT count(stored) FROM message)", "1");
+}
+
+static void an_old_index_is_brought_up_to_date(void **state)
+{
+    struct bed *bed = *state;
+
+    make_first_version(bed);
     assert_ok(bed, index_open(&bed->index, bed->path, INDEX_PROCESSOR, &bed->err));
-    assert_string_equal(text_of(bed->index.db, "SELECT state || due_ms || ':' || held_ms FROM delivery"), "retry5:0");
-    assert_string_equal(text_of(bed->index.db, "SELECT count(*) FROM handler_state"), "0");
-    assert_string_equal(text_of(bed->index.db, "SELECT count(*) FROM pauses"), "0");
+    assert_counts_are_true(bed);
+    assert_sql(bed,
+               "SELECT group_concat(state || coalesce(due_ms, '') || ':' || held_ms || on_dead_tries, ' ')"
+               " FROM (SELECT * FROM delivery WHERE state IN ('pending', 'running', 'retry') ORDER BY id)",
+               "pending51:00 running:00 retry53:00");
+    /* Files are what their deliveries made of them; nobody is told of what was dead before anybody could be. */
+    assert_sql(bed, "SELECT group_concat(coalesce(stored, '-'), ' ') FROM (SELECT stored FROM message ORDER BY id)",
+               "- - - done dead done done - kept");
+    assert_sql(bed, "SELECT count(*) FROM delivery WHERE on_dead_ms IS NOT NULL", "0");
+    assert_sql(bed, "SELECT count(*) FROM pauses", "0");
+    /* What is counted for good begins with what is known. */
+    assert_sql(bed, "SELECT count FROM total WHERE name = 'received'", "9");
+    assert_sql(bed, "SELECT group_concat(reason || '=' || count, ' ') FROM refusal", "421=1 550 5.1.1=1");
+    assert_sql(bed,
+               "SELECT group_concat(outcome || bound_ms || '=' || count || ':' || total_ms, ' ') FROM"
+               " (SELECT * FROM run_time ORDER BY outcome)",
+               "dead500=1:200 done500=1:200 retry500=1:200");
+}
+
+/* The counts go on from there, whatever happens to the old rows. */
+static void old_rows_are_counted_on(void **state)
+{
+    struct bed *bed = *state;
+
+    make_first_version(bed);
+    assert_ok(bed, index_open(&bed->index, bed->path, INDEX_PROCESSOR, &bed->err));
+    execute(bed,
+            "UPDATE delivery SET state = 'done', ended_ms = 2000 WHERE state IN ('pending', 'running', 'retry')");
+    execute(bed, "UPDATE attempt SET ended_ms = 30, outcome = 'done' WHERE ended_ms IS NULL");
+    execute(bed, "UPDATE message SET stored = 'done', ended_ms = 2000 WHERE ended_ms IS NULL");
+    assert_counts_are_true(bed);
+    execute(bed, "UPDATE message SET stored = NULL, gone_ms = 3000 WHERE stored = 'dead'");
+    assert_counts_are_true(bed);
+    execute(bed, "DELETE FROM message WHERE gone_ms IS NOT NULL OR id < '0000000000000003'");
+    assert_counts_are_true(bed);
+    assert_sql(bed, "SELECT count(*) FROM delivery", "4");
+    assert_sql(bed, "SELECT count FROM total WHERE name = 'received'", "9");
+    assert_sql(bed, "SELECT sum(count) FROM run_time", "4");
 }
 
 static void a_reader_does_not_migrate(void **state)
@@ -928,6 +1000,7 @@ int main(void)
         WITH_FOLDER(what_cannot_be_opened),
         WITH_INDEX(an_index_of_a_newer_version_is_refused),
         WITH_FOLDER(an_old_index_is_brought_up_to_date),
+        WITH_FOLDER(old_rows_are_counted_on),
         WITH_FOLDER(a_reader_does_not_migrate),
         WITH_INDEX(a_reader_reads_and_does_not_write),
         WITH_FOLDER(a_file_that_is_no_database),

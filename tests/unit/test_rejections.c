@@ -238,6 +238,85 @@ static void trouble_is_said_once_and_tried_again(void **state)
     rejections_close(&rejections);
 }
 
+static void a_clock_set_back_holds_none_up(void **state)
+{
+    struct bed *bed = *state;
+    struct rejections rejections;
+    int64_t now_ms = 3600 * 1000;
+
+    open_rejections(&rejections, bed);
+    (void)run(&rejections, &now_ms);
+    rejections_hurry(&rejections); /* with none to come */
+    assert_int_equal(rejections.due_ms, INT64_MAX);
+    append(&rejections, bed, 1);
+    rejections_wake(&rejections, now_ms);
+    rejections_hurry(&rejections);
+    now_ms = 1;
+    rejections_continue(&rejections, now_ms);
+    assert_int_equal(bed_number(bed, "SELECT count(*) FROM rejection"), 1);
+    rejections_close(&rejections);
+}
+
+/* The journal stays until what was made of it is safe on the disk. */
+static void they_are_on_the_disk_before_their_journal_goes(void **state)
+{
+    struct bed *bed = *state;
+    struct rejections rejections;
+    int64_t now_ms = 5000;
+    int wal;
+
+    bed_ok(bed, index_gather(&bed->index, &bed->err));
+    open_rejections(&rejections, bed);
+    (void)run(&rejections, &now_ms);
+    put_many(&rejections, REJECTIONS_BATCH + 1);
+    rejections.due_ms = 0;
+    wal = bed->index.wal;
+    bed->index.wal = -1; /* it can't be flushed */
+    (void)run(&rejections, &now_ms);
+    assert_true(rejections.in_trouble);
+    assert_non_null(strstr(bed->log, "flushing"));
+    assert_true(exists(rejections.paths.taken));
+    bed->index.wal = wal;
+    rejections.in_trouble = false;
+    (void)run(&rejections, &now_ms);
+    assert_false(exists(rejections.paths.taken));
+    assert_int_equal(bed_number(bed, "SELECT count(*) FROM rejection"), REJECTIONS_BATCH + 1);
+    assert_int_equal(bed_number(bed, "SELECT sum(count) FROM refusal"), REJECTIONS_BATCH + 1);
+    rejections_close(&rejections);
+}
+
+/* Their trouble is theirs: the next turn begins with nothing gathered, and finds nobody's lock. */
+static void trouble_stays_out_of_the_next_turn(void **state)
+{
+    struct bed *bed = *state;
+    struct rejections rejections;
+    struct index other;
+    int64_t now_ms = 5000;
+
+    bed_ok(bed, index_gather(&bed->index, &bed->err));
+    (void)sqlite3_busy_timeout(bed->index.db, 0);
+    bed_ok(bed, index_open(&other, bed->index.path, INDEX_RECEIVER, &bed->err));
+    open_rejections(&rejections, bed);
+    put_many(&rejections, 1);
+    bed_ok(bed, index_begin(&other, &bed->err));
+    rejections_continue(&rejections, now_ms);
+    assert_non_null(strstr(bed->log, "locked"));
+    assert_false(index_has_gathered(&bed->index));
+    index_rollback(&other);
+    (void)sqlite3_exec(bed->index.db,
+                       "CREATE TEMP TRIGGER no BEFORE INSERT ON main.rejection BEGIN SELECT raise(ABORT, 'no'); END",
+                       NULL, NULL, NULL);
+    rejections.in_trouble = false;
+    rejections.due_ms = 0;
+    rejections_continue(&rejections, now_ms);
+    assert_true(rejections.in_trouble);
+    assert_false(index_has_gathered(&bed->index));
+    bed_ok(bed, index_begin(&other, &bed->err));
+    index_rollback(&other);
+    index_close(&other);
+    rejections_close(&rejections);
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, bed_make, bed_remove)
 
 int main(void)
@@ -251,6 +330,9 @@ int main(void)
         TEST(rubbish_without_an_end_is_passed_by),
         TEST(who_still_writes_is_waited_for),
         TEST(trouble_is_said_once_and_tried_again),
+        TEST(a_clock_set_back_holds_none_up),
+        TEST(they_are_on_the_disk_before_their_journal_goes),
+        TEST(trouble_stays_out_of_the_next_turn),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -320,6 +320,30 @@ static void its_queries_use_indexes(void **state)
         bed_assert_plan(bed, rows[i].statement, rows[i].wanted, NULL);
 }
 
+/* Its trouble is its own: it says what it was, and the next turn begins with nothing gathered. */
+static void trouble_stays_out_of_the_next_turn(void **state)
+{
+    struct bed *bed = *state;
+    struct retention retention;
+    struct index other;
+
+    retention = start(bed);
+    put(bed, bed_id(1), STATE_DONE, 10, 1000);
+    bed->config.keep_done_ms = 1000;
+    bed_ok(bed, index_gather(&bed->index, &bed->err));
+    (void)sqlite3_busy_timeout(bed->index.db, 0);
+    bed_ok(bed, index_open(&other, bed->index.path, INDEX_RECEIVER, &bed->err));
+    bed_ok(bed, index_begin(&other, &bed->err));
+    retention_continue(&retention, 5000);
+    assert_non_null(strstr(bed->log, "locked"));
+    assert_false(index_has_gathered(&bed->index));
+    assert_int_equal(retention.next_ms, 5000 + RETENTION_TROUBLE_MS);
+    index_rollback(&other);
+    index_close(&other);
+    filing_free(&filing);
+    outbox_close(&outbox);
+}
+
 int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, bed_make, bed_remove)
@@ -336,6 +360,7 @@ int main(void)
         TEST(each_step_is_settled),
         TEST(what_was_removed_and_not_marked_is_marked_later),
         TEST(tmp_is_cleared_once_a_day),
+        TEST(trouble_stays_out_of_the_next_turn),
         TEST(its_queries_use_indexes),
     };
 
