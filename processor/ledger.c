@@ -68,17 +68,7 @@ int ledger_message_ended(struct index *index, const char *id, int64_t now_ms, st
 int ledger_due(struct index *index, const char *route, const char *handler, int64_t now_ms, int64_t *id,
                struct err *err)
 {
-    struct query query;
-    int row;
-
-    if (ledger_start_of_handler(&query, index, STATEMENT_DELIVERY_DUE, route, handler, err) != 0)
-        return -1;
-    query_number(&query, ":now", now_ms);
-    row = query_next(&query, err);
-    if (row == 1)
-        *id = query_column_number(&query, 0);
-    query_end(&query);
-    return row;
+    return ledger_find_of_handler(index, STATEMENT_DELIVERY_DUE, route, handler, now_ms, id, err);
 }
 
 static void copy_column(struct query *query, int column, char *to, size_t size)

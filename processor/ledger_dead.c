@@ -17,17 +17,7 @@ int ledger_dead_waits(struct index *index, struct err *err)
 int ledger_dead_due(struct index *index, const char *route, const char *handler, int64_t now_ms, int64_t *id,
                     struct err *err)
 {
-    struct query query;
-    int row;
-
-    if (ledger_start_of_handler(&query, index, STATEMENT_ON_DEAD_DUE, route, handler, err) != 0)
-        return -1;
-    query_number(&query, ":now", now_ms);
-    row = query_next(&query, err);
-    if (row == 1)
-        *id = query_column_number(&query, 0);
-    query_end(&query);
-    return row;
+    return ledger_find_of_handler(index, STATEMENT_ON_DEAD_DUE, route, handler, now_ms, id, err);
 }
 
 int ledger_dead_next_due(struct index *index, const char *route, const char *handler, int64_t *due_ms,

@@ -15,6 +15,22 @@ int ledger_start_of_handler(struct query *query, struct index *index, enum state
     return 0;
 }
 
+int ledger_find_of_handler(struct index *index, enum statement statement, const char *route, const char *handler,
+                           int64_t now_ms, int64_t *id, struct err *err)
+{
+    struct query query;
+    int row;
+
+    if (ledger_start_of_handler(&query, index, statement, route, handler, err) != 0)
+        return -1;
+    query_number(&query, ":now", now_ms);
+    row = query_next(&query, err);
+    if (row == 1)
+        *id = query_column_number(&query, 0);
+    query_end(&query);
+    return row;
+}
+
 /* ---- what waits ---- */
 
 /* From five columns on; all NULL where nothing is known of the handler. */
@@ -70,17 +86,7 @@ int ledger_waits(struct index *index, const char *route, const char *handler, st
 int ledger_probe(struct index *index, const char *route, const char *handler, int64_t now_ms, int64_t *id,
                  struct err *err)
 {
-    struct query query;
-    int row;
-
-    if (ledger_start_of_handler(&query, index, STATEMENT_DELIVERY_PROBE, route, handler, err) != 0)
-        return -1;
-    query_number(&query, ":now", now_ms);
-    row = query_next(&query, err);
-    if (row == 1)
-        *id = query_column_number(&query, 0);
-    query_end(&query);
-    return row;
+    return ledger_find_of_handler(index, STATEMENT_DELIVERY_PROBE, route, handler, now_ms, id, err);
 }
 
 int ledger_overtakes(struct index *index, int64_t id, int64_t now_ms, struct err *err)

@@ -18,6 +18,11 @@ __attribute__((warn_unused_result)) int ledger_start_of_handler(struct query *qu
                                                                 enum statement statement, const char *route,
                                                                 const char *handler, struct err *err);
 
+/* The delivery that such a query, which goes on with a time, gives first: 1 found, 0 none, -1 error. */
+__attribute__((warn_unused_result)) int ledger_find_of_handler(struct index *index, enum statement statement,
+                                                               const char *route, const char *handler, int64_t now_ms,
+                                                               int64_t *id, struct err *err);
+
 /* One delivery to running, with its attempt of this number, or 1 where it does not wait any more; and from there to
  * its end, as in ledger_end(). */
 __attribute__((warn_unused_result)) int ledger_start_one(struct index *index, int64_t id, int64_t number,
