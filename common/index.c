@@ -124,6 +124,8 @@ static int check_version(struct index *index, enum index_access access, struct e
                        version, schema_migration_count);
     if (version == schema_migration_count)
         return 0;
+    if (access == INDEX_READER && version == 0)
+        return err_set(err, ERR_TEMPORARY, "index %s is only being made; try again in a moment", index->path);
     if (access == INDEX_READER)
         return err_set(err, ERR_PERMANENT,
                        "index %s has schema version %zu, this mailmill needs %zu: start mailmill-processor, which "

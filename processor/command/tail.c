@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "processor/command/commands.h"
@@ -45,7 +46,7 @@ enum column {
  * after so many milliseconds.
  */
 static const int looks_ms[] = {0, 100, 1000};
-enum { LOOKS = sizeof looks_ms / sizeof looks_ms[0] };
+enum { LOOKS = sizeof looks_ms / sizeof looks_ms[0], RETRY_MS = 1000 };
 
 struct tail {
     struct command_call *call;
@@ -57,6 +58,8 @@ struct tail {
     int64_t *running; /* those of them that had not ended */
     size_t running_count, running_capacity;
     bool is_opened_anew; /* another file has come in the index's place */
+    dev_t device;        /* of the file that was read last; with inode 0 none was yet */
+    ino_t inode;
 };
 
 /* ---- one attempt ---- */
@@ -165,26 +168,39 @@ static int look(struct tail *tail, struct err *err)
 
 /* ---- the index ---- */
 
+/* Where to begin in the file that was opened: with the last lines of the first one, where one that could not be read
+ * for a while was left, and of one in its place with all, as nothing in it is old news. */
+static int find_beginning(struct tail *tail, const struct stat *status, struct err *err)
+{
+    bool is_first = tail->inode == 0;
+    struct query query;
+
+    if (!is_first && status->st_dev == tail->device && status->st_ino == tail->inode)
+        return 0;
+    if (query_start(&query, &tail->call->index, STATEMENT_TAIL_LAST, err) != 0 || query_next(&query, err) != 1)
+        return -1;
+    tail->last_id = is_first ? query_column_number(&query, 0) - tail->lines : 0;
+    query_end(&query);
+    tail->running_count = 0;
+    tail->device = status->st_dev;
+    tail->inode = status->st_ino;
+    return 0;
+}
+
 /* Nothing is left open that would keep others from clearing up behind themselves while we wait. */
 static int open_index(struct tail *tail, struct err *err)
 {
     struct command_call *call = tail->call;
-    struct query query;
+    struct stat status;
 
-    tail->last_id = 0;
-    tail->running_count = 0;
     if (call->index.db != NULL)
         index_close(&call->index);
     call->index = (struct index){0};
-    if (access(call->config.index, R_OK) != 0)
+    if (access(call->config.index, R_OK) != 0 || stat(call->config.index, &status) != 0)
         return errno == ENOENT ? 0 : err_system(err, "index %s", call->config.index);
-    if (index_open(&call->index, call->config.index, INDEX_READER, err) != 0 ||
-        query_start(&query, &call->index, STATEMENT_TAIL_LAST, err) != 0 || query_next(&query, err) != 1)
+    if (index_open(&call->index, call->config.index, INDEX_READER, err) != 0)
         return -1;
-    tail->last_id = query_column_number(&query, 0) - tail->lines;
-    query_end(&query);
-    tail->lines = 0; /* of an index that comes in its place nothing is old news */
-    return 0;
+    return find_beginning(tail, &status, err);
 }
 
 static int start_watch(struct tail *tail, struct err *err)
@@ -241,7 +257,7 @@ static void look_again(struct tail *tail, bool may_wait)
     if (status == 0)
         return;
     tail->is_opened_anew = true;
-    if (!may_wait)
+    if (!may_wait && err.kind != ERR_TEMPORARY)
         command_say(tail->call, "%s", err.text);
 }
 
@@ -254,11 +270,13 @@ static int follow(struct tail *tail, struct err *err)
     int looks = 0;
 
     for (;;) {
-        look_again(tail, looks + 1 < LOOKS);
+        look_again(tail, looks + 1 != LOOKS);
         if (ferror(tail->call->out.out) != 0)
             return err_set(err, ERR_TEMPORARY, "the output could not be written");
-        looks++;
-        if (poll(fds, 2, looks < LOOKS ? looks_ms[looks] : -1) < 0)
+        if (looks < LOOKS)
+            looks++;
+        /* Nothing is heard of an index that can be read again. */
+        if (poll(fds, 2, looks < LOOKS ? looks_ms[looks] : tail->is_opened_anew ? RETRY_MS : -1) < 0)
             return err_system(err, "poll");
         if ((fds[1].revents & (POLLERR | POLLHUP)) != 0)
             return 0;
