@@ -60,7 +60,7 @@ wait_for "SELECT count(*) = 2 FROM message WHERE ended_ms IS NOT NULL" || fail "
 
 # ---- tail, for people ----------------------------------------------------------------------------
 
-mailmill tail -n 1 >"$instance/tail" 2>&1 &
+"$programs/mailmill" -c "$instance/mailmill.conf" tail -n 1 >"$instance/tail" 2>&1 &
 tail=$!
 succeeds "it begins with the last ones" lines_are 1
 matches "in words" "$(<"$instance/tail")" \
