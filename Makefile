@@ -69,11 +69,13 @@ handler_files = $(addprefix $(BUILD)/handlers/,$(handlers))
 # ---- rooms ---------------------------------------------------------------------------------------
 # Each room is a folder of sources and becomes one library, main.c left out. A room may stand on those named here.
 
-rooms = common receiver receiver/starttls processor processor/command processor/mime processor/handlers
+rooms = common receiver receiver/starttls processor processor/command processor/headers processor/mime \
+	processor/handlers
 library = $(BUILD)/lib$(notdir $(1)).a
 sources = $(filter-out %/main.c $(handler_mains),$(wildcard $(1)/*.c))
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(call sources,$(1)))
 stands_on = $(if $(filter common,$(1)),,$(if $(filter processor/handlers,$(1)),processor/mime) \
+	$(if $(filter processor/handlers processor/mime,$(1)),processor/headers) \
 	$(if $(findstring /,$(1)),$(firstword $(subst /, ,$(1)))) common)
 
 # The programs, each after the room that its main.c stands in; those whose main.c is there.
@@ -81,7 +83,7 @@ room_of = $(firstword $(subst :, ,$(1)))
 name_of = $(lastword $(subst :, ,$(1)))
 all_programs = receiver:mailmill-receiver receiver/starttls:mailmill-tls \
 	processor:mailmill-processor processor/command:mailmill \
-	processor/mime:mailmill-mime
+	processor/headers:mailmill-headers processor/mime:mailmill-mime
 programs = $(foreach pair,$(all_programs),$(if $(wildcard $(call room_of,$(pair))/main.c),$(pair)))
 program_files = $(foreach pair,$(programs),$(BUILD)/$(call name_of,$(pair)))
 libraries = $(foreach room,$(rooms),$(call library,$(room)))
@@ -179,23 +181,28 @@ LIBS_mailmill-tls = $(TLS_LIBS)
 LIBS_webhook = $(CURL_LIBS)
 
 # The receiver, which starts for each connection, has all of its libraries built in where that can be had: finding and
-# binding them takes longer than a client that is refused. What in them asks for accounts or more libraries is never
+# binding them takes longer than a client that is refused. So has mailmill-headers, which forks for each message: a
+# process with few mappings is quicker copied. What in the libraries asks for accounts or more libraries is never
 # called, and a static program had better be certain of that. Sanitizers have their own idea of libc.
-built_in = -lconfuse -lsqlite3 -lm
+built_in_mailmill-receiver = -lconfuse -lsqlite3 -lm
+built_in_mailmill-headers = -lseccomp
+static_programs = mailmill-receiver mailmill-headers
+built_in = $(foreach program,$(static_programs),$(built_in_$(program)))
 never_called = getpwnam getpwuid dlopen dlsym dlclose dlerror
 comma = ,
 aborts_on = -Wl$(comma)--wrap=$(1)$(comma)--defsym=__wrap_$(1)=abort
 ifeq ($(CAN_BUILD_IN)$(findstring sanitize,$(VARIANT_FLAGS)),yes)
-$(BUILD)/mailmill-receiver: private PIE = -static-pie $(foreach symbol,$(never_called),$(call aborts_on,$(symbol)))
-RECEIVER_LIBS = $(built_in)
+$(addprefix $(BUILD)/,$(static_programs)): private PIE = -static-pie \
+	$(foreach symbol,$(never_called),$(call aborts_on,$(symbol)))
+libraries_of = $(or $(built_in_$(1)),$(PKG_LIBS))
 else
-RECEIVER_LIBS = $(PKG_LIBS)
+libraries_of = $(PKG_LIBS)
 endif
 
 define program_rules
 $(BUILD)/$(2): $(BUILD)/obj/$(1)/main.o $(foreach room,$(1) $(call stands_on,$(1)),$(call library,$(room)))
 	$(call say,LINK,$$@)
-	$(Q)$$(LINK) -o $$@ $$^ $$(LIBS_$(2)) $(if $(filter receiver,$(1)),$$(RECEIVER_LIBS),$$(PKG_LIBS))
+	$(Q)$$(LINK) -o $$@ $$^ $$(LIBS_$(2)) $$(call libraries_of,$(2))
 endef
 $(foreach pair,$(programs),$(eval $(call program_rules,$(call room_of,$(pair)),$(call name_of,$(pair)))))
 
@@ -220,7 +227,8 @@ unit_helpers = $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out tests/unit/test_%,$(
 fuzz_targets = $(patsubst tests/fuzz/%.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 includes = $(if $(shell grep -l '^#include "$(2)/[a-z_]*\.h"' $(1)),$(2))
-rooms_highest_first = processor/handlers processor/mime processor/command receiver/starttls processor receiver
+rooms_highest_first = processor/handlers processor/mime processor/headers processor/command receiver/starttls \
+	processor receiver
 rooms_of = $(strip $(foreach room,$(rooms_highest_first),$(call includes,$(1),$(room))))
 with_ground = $(1) $(call stands_on,$(firstword $(1)))
 once = $(if $(1),$(call once,$(filter-out $(lastword $(1)),$(1))) $(lastword $(1)))
@@ -340,7 +348,7 @@ deb: build/packages-build build/packages-deb
 install: all
 	$(call put_programs,$(BUILD)/mailmill-receiver $(BUILD)/mailmill-processor,$(sbindir))
 	$(call put_programs,$(BUILD)/mailmill,$(bindir))
-	$(call put_programs,$(BUILD)/mailmill-mime $(BUILD)/mailmill-tls,$(libexecdir))
+	$(call put_programs,$(addprefix $(BUILD)/mailmill-,headers mime tls),$(libexecdir))
 	$(call put_programs,$(handler_files),$(libexecdir)/handlers)
 	$(call put,systemd/mailmill-processor.service,$(unitdir),mailmill-processor.service)
 	$(call put,systemd/mailmill-receiver.service,$(unitdir),mailmill-receiver.service)
@@ -356,7 +364,8 @@ install: all
 
 uninstall:
 	rm -f "$(DESTDIR)$(sbindir)/mailmill-receiver" "$(DESTDIR)$(sbindir)/mailmill-processor" \
-		"$(DESTDIR)$(bindir)/mailmill" "$(DESTDIR)$(libexecdir)/mailmill-mime" \
+		"$(DESTDIR)$(bindir)/mailmill" \
+		"$(DESTDIR)$(libexecdir)/mailmill-headers" "$(DESTDIR)$(libexecdir)/mailmill-mime" \
 		"$(DESTDIR)$(libexecdir)/mailmill-tls" \
 		$(foreach handler,$(handlers),"$(DESTDIR)$(libexecdir)/handlers/$(handler)") \
 		$(foreach page,$(man_pages),"$(DESTDIR)$(call man_folder,$(page))/$(notdir $(page))") \

@@ -115,7 +115,7 @@ static void read_launcher(struct engine *engine, int64_t now_ms)
 
 static void lose_helper(struct engine *engine, int64_t now_ms, const struct err *err)
 {
-    log_say(LOG_ERR, "mailmill-mime is started again: %s", err->text);
+    log_say(LOG_ERR, "mailmill-headers is started again: %s", err->text);
     message_stop(&engine->helper);
     intake_forget(&engine->intake);
     runner_forget(&engine->runner);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/program.h"
 #include "processor/engine.h"
 #include "processor/filing.h"
 #include "processor/ledger.h"
@@ -81,7 +82,7 @@ int engine_open(struct engine *engine, struct config *config, const struct launc
     if (take_signals(engine, err) != 0 || spool_open(&engine->spool, engine->spool_path, SPOOL_PROCESSOR, err) != 0 ||
         (engine->lock = lock_take(engine->spool.root, engine->spool.path, err)) < 0 ||
         launcher_keep(launcher, engine->lock, err) != 0 ||
-        message_program_path(engine->helper_path, sizeof engine->helper_path, err) != 0 ||
+        program_find(MESSAGE_PROGRAM, engine->helper_path, sizeof engine->helper_path, err) != 0 ||
         message_start(&engine->helper, engine->helper_path, err) != 0 || take_up(engine, err) != 0)
         return -1;
     return 0;

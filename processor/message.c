@@ -5,14 +5,12 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/frame.h"
-#include "common/program.h"
-
-#define PROGRAM_NAME "mailmill-mime"
 
 /* ---- the texts of the two structs, in the order in which they stand in a frame ---- */
 
@@ -92,15 +90,11 @@ int message_take_reply(struct frame_reader *reader, struct message_reply *reply,
 
 /* ---- the helper ---- */
 
-int message_program_path(char *path, size_t size, struct err *err)
-{
-    return program_find(PROGRAM_NAME, path, size, err);
-}
-
 /* posix_spawn() and what it wants prepared give an error number, 0 for none. */
 static int spawn(pid_t *pid, const char *path, int socket)
 {
-    static char name[] = PROGRAM_NAME;
+    const char *slash = strrchr(path, '/');
+    char name[64];
     char *arguments[] = {name, NULL};
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
@@ -110,6 +104,7 @@ static int spawn(pid_t *pid, const char *path, int socket)
 
     if (error != 0)
         return error;
+    snprintf(name, sizeof name, "%s", slash == NULL ? path : slash + 1);
     error = posix_spawnattr_init(&attributes);
     if (error != 0) {
         (void)posix_spawn_file_actions_destroy(&actions);
@@ -181,9 +176,9 @@ static int ask(struct message_helper *helper, const struct buf *frame, const int
                struct err *err)
 {
     if (message_is_busy(helper))
-        return err_set(err, ERR_BUG, PROGRAM_NAME " was asked while it was busy");
+        return err_set(err, ERR_BUG, "the message parser was asked while it was busy");
     if (frame_send(helper->socket, frame, fds, fd_count, err) != 0)
-        return err_prefix(err, "asking " PROGRAM_NAME);
+        return err_prefix(err, "asking the message parser");
     helper->in_flight++;
     return 0;
 }
@@ -278,13 +273,13 @@ int message_receive(struct message_helper *helper, struct message_answer *answer
     if (status < 0 && err->number == EAGAIN)
         return 0;
     if (status < 0)
-        return err_prefix(err, PROGRAM_NAME);
+        return err_prefix(err, "the message parser");
     if (status == 0)
-        return err_set(err, ERR_TEMPORARY, PROGRAM_NAME " is gone");
+        return err_set(err, ERR_TEMPORARY, "the message parser is gone");
     memset(answer, 0, sizeof *answer);
     answer->token = frame_number(&reader);
     if (reader.bad || helper->in_flight == 0)
-        return err_set(err, ERR_PROTOCOL, PROGRAM_NAME " answered what it was not asked");
+        return err_set(err, ERR_PROTOCOL, "the message parser answered what it was not asked");
     helper->in_flight--;
     if (take_answer(&reader, answer, &failure) != 0) {
         /* One worker's nonsense is its own message's failure. */

@@ -1,9 +1,9 @@
 /*
  * What a message says of itself: its decoded headers, and the letter that answers it. Foreign bytes are read and
- * written by mailmill-mime alone, a program that does each request in a sandboxed process of its own. This is the
- * processor's side of it:
+ * written by mailmill-headers and mailmill-mime alone, programs that do each request in a sandboxed process of its
+ * own. This is the other side of either:
  *
- *     message_program_path(path, sizeof path);
+ *     program_find(MESSAGE_PROGRAM, path, sizeof path, &err);
  *     message_start(&helper, path, &err);
  *     ... poll helper.socket for reading ...
  *     if (!message_is_busy(&helper))
@@ -88,8 +88,10 @@ struct message_answer {
     struct err err;
 };
 
-/* The helper's program: beside the running program's own file, else where it is installed. */
-__attribute__((warn_unused_result)) int message_program_path(char *path, size_t size, struct err *err);
+/* The helper's program (common/program.h). It has mailmill-mime do what takes more than plain headers. */
+#define MESSAGE_PROGRAM "mailmill-headers"
+/* What takes messages apart, and needs no other program. */
+#define MESSAGE_PARTS_PROGRAM "mailmill-mime"
 
 /*
  * Starts the program at `path`. It gets the socket, standard error and no other descriptor. It ends when the socket
@@ -129,7 +131,7 @@ __attribute__((warn_unused_result)) int message_ask_parts(struct message_helper 
 __attribute__((warn_unused_result)) int message_receive(struct message_helper *helper, struct message_answer *answer,
                                                         struct err *err);
 
-/* ---- how the two programs talk: frames of common/frame.h, for message.c and processor/mime/ only ---- */
+/* ---- how the two programs talk: frames of common/frame.h, for message.c and the programs only ---- */
 
 enum message_frame {
     MESSAGE_FRAME_PARSE = 1, /* token, whether a digest is wanted; a descriptor: the message */
@@ -138,6 +140,7 @@ enum message_frame {
     MESSAGE_FRAME_HEADERS,   /* token, the digest or an empty text, the texts of struct message_headers */
     MESSAGE_FRAME_DONE,      /* token */
     MESSAGE_FRAME_FAILED,    /* token, the kind of error, its text */
+    MESSAGE_FRAME_NOT_PLAIN, /* from a worker of mailmill-headers to that alone: mailmill-mime is to read them */
 };
 
 /* Either struct's texts, one after the other. Reading fails (protocol) when one is missing, too long or not clean. */

@@ -24,6 +24,7 @@ report "make install puts everything in its place" "$(diff <(files) - <<EOT
 644 etc/xinetd.d/mailmill
 755 usr/bin/mailmill
 $(for handler in "$build"/handlers/*; do echo "755 usr/lib/mailmill/handlers/${handler##*/}"; done)
+755 usr/lib/mailmill/mailmill-headers
 755 usr/lib/mailmill/mailmill-mime
 755 usr/lib/mailmill/mailmill-tls
 644 usr/lib/systemd/system/mailmill-processor.service

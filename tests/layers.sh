@@ -25,14 +25,16 @@ report "common sees neither" "$(seen common '^(receiver|processor)/')"
 report "only common sees the schema" "$(seen receiver '^schema/'; seen processor '^schema/')"
 report "in the receiver only the writer and main see the spool and the index" \
     "$(seen receiver '^common/(spool|index)\.h$' | grep -vE '^receiver/(writer[a-z_]*|main)\.c ')"
-report "the message parser sees neither the index nor the spool" "$(seen processor/mime '^common/(spool|index)\.h$')"
+report "the message parsers see neither the index nor the spool" \
+    "$(seen processor/headers '^common/(spool|index)\.h$'; seen processor/mime '^common/(spool|index)\.h$')"
+report "plain headers are read without GMime" "$(seen processor/headers '^processor/mime/')"
 report "handlers see neither, and no more of the processor than they need" \
     "$(seen processor/handlers '^common/(spool|index|config|route|envelope)\.h$|^processor/command/' |
         cat - <(seen processor/handlers '^processor/[a-z_]*\.h$' |
             grep -vE 'processor/(deposit|filename|json|message|parts|parts_json|scratch|text)\.h$'))"
 
 # Includes are by full path; a generated header goes by its name.
-rooms='common|receiver|receiver/starttls|processor|processor/command|processor/mime|processor/handlers|schema|tests/unit|tests/bench'
+rooms='common|receiver|receiver/starttls|processor|processor/command|processor/headers|processor/mime|processor/handlers|schema|tests/unit|tests/bench'
 report "headers are included by their full path" \
     "$(grep -rnE '^#include "' --include='*.[ch]' common receiver processor schema tests |
         grep -vE "\"(($rooms)/[a-z0-9_]+|statements|session_filter)\.h\"( |\$)")"

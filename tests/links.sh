@@ -14,7 +14,7 @@ needs() { readelf -d "$build/$1" | sed -n 's/.*NEEDED.*\[\(.*\)\]/\1/p'; }
 mapfile -t handlers < <(cd "$build" && grep -lF "$(printf '\177ELF')" handlers/*)
 report "there are handlers in C" "$([ ${#handlers[@]} -gt 0 ] || echo "none in $build/handlers")"
 
-for program in mailmill-receiver mailmill-processor mailmill mailmill-mime mailmill-tls "${handlers[@]}"; do
+for program in mailmill-receiver mailmill-processor mailmill mailmill-headers mailmill-mime mailmill-tls "${handlers[@]}"; do
     [ -e "$build/$program" ] || { report "$program is there" "$build/$program is missing"; continue; }
     [[ $program =~ ^(mailmill-mime|handlers/.*)$ ]] || report "$program loads no GLib" "$(loads "$program" 'libg(lib|object|io|mime)-')"
     [[ $program =~ ^(mailmill-tls|handlers/webhook)$ ]] || report "$program loads no TLS library" "$(loads "$program" 'lib(tls|ssl|crypto)\.')"
@@ -33,8 +33,10 @@ for program in mailmill-receiver mailmill-processor mailmill mailmill-mime mailm
 done
 
 if grep -qx 'CAN_BUILD_IN := yes' build/packages.mk; then
-    report "mailmill-receiver has its libraries built in, and no loader to wait for" \
-        "$(readelf -lW "$build/mailmill-receiver" | grep INTERP)"
+    for program in mailmill-receiver mailmill-headers; do
+        report "$program has its libraries built in, and no loader to wait for" \
+            "$(readelf -lW "$build/$program" | grep INTERP)"
+    done
 fi
 
 exit "$failed"

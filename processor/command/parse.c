@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/program.h"
 #include "processor/command/commands.h"
 #include "processor/command/options.h"
 #include "processor/deposit.h"
@@ -44,7 +45,7 @@ static int take_apart(int message, int records, int contents, struct err *err)
     char path[4096];
     int status = -1;
 
-    if (message_program_path(path, sizeof path, err) == 0 && message_start(&helper, path, err) == 0 &&
+    if (program_find(MESSAGE_PARTS_PROGRAM, path, sizeof path, err) == 0 && message_start(&helper, path, err) == 0 &&
         message_ask_parts(&helper, 1, message, records, contents, err) == 0)
         status = parse_await(&helper, &answer, err);
     message_stop(&helper);

@@ -5,6 +5,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/program.h"
 #include "common/route.h"
 #include "processor/account.h"
 #include "processor/command/commands.h"
@@ -102,7 +103,7 @@ static int read_headers(struct trial *trial, struct err *err)
     static struct message_answer answer;
     char path[4096];
 
-    if (message_program_path(path, sizeof path, err) != 0 || message_start(&trial->helper, path, err) != 0 ||
+    if (program_find(MESSAGE_PROGRAM, path, sizeof path, err) != 0 || message_start(&trial->helper, path, err) != 0 ||
         message_ask_parse(&trial->helper, 1, trial->message, false, err) != 0 ||
         parse_await(&trial->helper, &answer, err) != 0)
         return -1;

@@ -13,6 +13,7 @@
 
 #include "common/clock.h"
 #include "processor/mime/charset.h"
+#include "processor/mime/rights.h"
 #include "processor/text.h"
 
 enum {
@@ -202,32 +203,29 @@ static int take_failure(struct frame_reader *answer, struct err *err)
     return err_set(err, kind == ERR_TEMPORARY ? ERR_TEMPORARY : ERR_PERMANENT, "%.*s", (int)text.size, text.data);
 }
 
-static int run(struct worker_crew *crew, struct handler_work *work, struct err *err)
+static int run(struct crew *crew, struct handler_work *work, struct err *err)
 {
-    int64_t now_ms = clock_monotonic_ms();
-    struct worker_task task = {.job = work->job,
-                               .context = work->context,
-                               .fds = work->fds,
-                               .fd_count = work->fd_count,
-                               .deadline_ms = now_ms + MESSAGE_DEADLINE_MS};
-    struct worker *worker = crew_free_worker(crew);
+    struct worker *worker = crew_ask(crew, 0, &work->request, err);
     struct pollfd answered = {.events = POLLIN};
+    int64_t now_ms = clock_monotonic_ms();
 
-    if (worker_start(crew, worker, &task, err) != 0)
+    if (worker == NULL)
         return -1;
     answered.fd = worker->socket;
-    while (now_ms < task.deadline_ms && poll(&answered, 1, (int)(task.deadline_ms - now_ms)) < 0 && errno == EINTR)
+    while (now_ms < worker->deadline_ms && poll(&answered, 1, (int)(worker->deadline_ms - now_ms)) < 0 &&
+           errno == EINTR)
         now_ms = clock_monotonic_ms();
-    return worker_finish(worker, work->storage, sizeof work->storage, &work->answer, err);
+    return crew_take(worker, work->storage, sizeof work->storage, &work->answer, err);
 }
 
 int handler_work(struct handler_work *work, struct err *err)
 {
-    struct worker_crew crew;
+    struct crew crew;
     int status;
 
     (void)charset_open_all();
-    if (crew_open(&crew, err) != 0)
+    work->request.type = 1; /* there is only this one */
+    if (crew_open(&crew, &mime_rights, work->job, work->context, err) != 0)
         return -1;
     status = run(&crew, work, err);
     crew_close(&crew);

@@ -15,7 +15,7 @@
  *         return handler_fail(&handler, &err);
  *     handler_work(&work, &err)
  *
- * The foreign bytes are looked at in the worker alone (processor/mime/worker.h), which can open, reach and start
+ * The foreign bytes are looked at in the worker alone (processor/headers/crew.h), which can open, reach and start
  * nothing; what it crashes at leaves the handler itself alive to say so, and to pass the message on as it was.
  */
 #ifndef PROCESSOR_HANDLERS_HANDLER_H
@@ -25,7 +25,7 @@
 
 #include "common/err.h"
 #include "common/frame.h"
-#include "processor/mime/worker.h"
+#include "processor/headers/crew.h"
 
 enum {
     HANDLER_END = -1,  /* all options were read */
@@ -86,10 +86,9 @@ __attribute__((warn_unused_result)) int handler_print_file(int fd, struct err *e
 /* ---- the sandboxed part ---- */
 
 struct handler_work {
-    worker_job *job; /* runs in the worker: no descriptors but `fds`, and adds its answer to the buffer it is given */
-    void *context;
-    const int *fds;
-    size_t fd_count;
+    crew_job *job; /* runs in the worker, with `context` and the descriptors of `request` */
+    const void *context;
+    struct crew_request request;
     char storage[MESSAGE_FRAME_SIZE];
     struct frame_reader answer; /* what the job said, in `storage` */
 };

@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "processor/handlers/splice.h"
+#include "processor/headers/field.h"
 #include "processor/mime/content.h"
 #include "processor/mime/decode.h"
-#include "processor/mime/field.h"
 #include "processor/mime/tree.h"
 #include "processor/parts.h"
 
@@ -204,7 +204,7 @@ static int tag(int message, int output, const struct rules *rules, const bool *m
 {
     GMimeParserOptions *options = decode_options();
     struct field field;
-    char *subject = find_field(block, "Subject", &field) ? decode_value(options, DECODE_TEXT, field.value) : NULL;
+    char *subject = find_field(block, "Subject", &field) ? decode_value(options, READ_TEXT, field.value) : NULL;
     GString *tags = missing_tags(rules, matched, subject == NULL ? "" : subject);
     int status = 0;
 

@@ -84,18 +84,13 @@ static int take_rule(struct handler_call *call, int option, struct rules *rules)
 
 /* ---- in the worker ---- */
 
-struct job {
-    const struct rules *rules;
-    int fds[2];
-};
-
-static void judge(void *context, struct buf *answer)
+static void judge(const void *context, const struct crew_request *request, struct buf *answer)
 {
-    const struct job *job = context;
+    const struct rules *rules = context;
     struct judge_verdict verdict;
     struct err err = {0};
 
-    if (judge_message(job->fds[0], job->fds[1], job->rules, &verdict, &err) != 0) {
+    if (judge_message(request->fds[0], request->fds[1], rules, &verdict, &err) != 0) {
         handler_put_failure(answer, &err);
         return;
     }
@@ -107,16 +102,15 @@ static void judge(void *context, struct buf *answer)
 
 /* ---- the handler ---- */
 
-/* Has the message judged. What can't be, stays. */
-static struct judge_verdict ask(struct job *job)
+/* Has the message judged, which may be written anew to `changed`. What can't be judged, stays. */
+static struct judge_verdict ask(int message, int changed, const struct rules *rules)
 {
     static struct handler_work work = {.job = judge};
-    struct judge_verdict verdict = {.rule = job->rules->count};
+    struct judge_verdict verdict = {.rule = rules->count};
     struct err err = {0};
 
-    work.context = job;
-    work.fds = job->fds;
-    work.fd_count = 2;
+    work.context = rules;
+    work.request = (struct crew_request){.fds = {message, changed}, .fd_count = 2};
     if (handler_work(&work, &err) != 0) {
         handler_say(&handler, "the message stays as it is: %s", err.text);
         return verdict;
@@ -124,20 +118,20 @@ static struct judge_verdict ask(struct job *job)
     verdict.is_dropped = frame_number(&work.answer) == 1;
     verdict.rule = (size_t)frame_number(&work.answer);
     verdict.is_changed = frame_number(&work.answer) == 1;
-    if (!frame_is_whole(&work.answer) || verdict.rule > job->rules->count)
-        verdict = (struct judge_verdict){.rule = job->rules->count};
+    if (!frame_is_whole(&work.answer) || verdict.rule > rules->count)
+        verdict = (struct judge_verdict){.rule = rules->count};
     return verdict;
 }
 
 static int act(int message, const struct rules *rules, bool has_output)
 {
-    struct job job = {.rules = rules, .fds = {message, -1}};
     struct judge_verdict verdict;
     struct err err = {0};
+    int changed;
 
-    if (scratch_open(&job.fds[1], &err) != 0)
+    if (scratch_open(&changed, &err) != 0)
         return handler_fail(&handler, &err);
-    verdict = ask(&job);
+    verdict = ask(message, changed, rules);
     if (verdict.rule < rules->count) {
         const struct rules_rule *rule = &rules->list[verdict.rule];
 
@@ -146,7 +140,7 @@ static int act(int message, const struct rules *rules, bool has_output)
     }
     if (verdict.is_dropped)
         return HANDLER_SKIP;
-    if (has_output && handler_print_file(verdict.is_changed ? job.fds[1] : message, &err) != 0)
+    if (has_output && handler_print_file(verdict.is_changed ? changed : message, &err) != 0)
         return handler_fail(&handler, &err);
     return EX_OK;
 }

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "processor/handlers/splice.h"
+#include "processor/headers/field.h"
 #include "processor/mime/content.h"
-#include "processor/mime/field.h"
 #include "processor/mime/tree.h"
 
 enum { PART_MAX = 48 << 20 }; /* bytes of a part; a larger one is left alone */

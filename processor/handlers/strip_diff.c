@@ -51,18 +51,13 @@ enum { DEFAULT_SKIPS = sizeof default_skips / sizeof default_skips[0] };
 
 /* ---- in the worker ---- */
 
-struct job {
-    const struct shorten_rules *rules;
-    int fds[2];
-};
-
-static void strip(void *context, struct buf *answer)
+static void strip(const void *context, const struct crew_request *request, struct buf *answer)
 {
-    const struct job *job = context;
+    const struct shorten_rules *rules = context;
     struct shorten_sum sum = {0};
     struct err err = {0};
 
-    if (strip_message(job->fds[0], job->fds[1], job->rules, &sum, &err) != 0) {
+    if (strip_message(request->fds[0], request->fds[1], rules, &sum, &err) != 0) {
         handler_put_failure(answer, &err);
         return;
     }
@@ -110,21 +105,20 @@ static bool say_result(struct frame_reader *answer)
 /* Whatever goes wrong in there, the message goes on. */
 static int pass_on(int message, const struct shorten_rules *rules)
 {
-    static struct handler_work work = {.job = strip};
-    struct job job = {.rules = rules, .fds = {message, -1}};
+    static struct handler_work work = {.job = strip, .request = {.fd_count = 2}};
+    int *fds = work.request.fds;
     struct err err = {0};
     bool is_shorter = false;
 
-    if (scratch_open(&job.fds[1], &err) != 0)
+    fds[0] = message;
+    if (scratch_open(&fds[1], &err) != 0)
         return handler_fail(&handler, &err);
-    work.context = &job;
-    work.fds = job.fds;
-    work.fd_count = 2;
+    work.context = rules;
     if (handler_work(&work, &err) == 0)
         is_shorter = say_result(&work.answer);
     else
         handler_say(&handler, "the message goes on as it was: %s", err.text);
-    return handler_print_file(is_shorter ? job.fds[1] : message, &err) == 0 ? EX_OK : handler_fail(&handler, &err);
+    return handler_print_file(is_shorter ? fds[1] : message, &err) == 0 ? EX_OK : handler_fail(&handler, &err);
 }
 
 int main(int argc, char **argv)

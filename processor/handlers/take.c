@@ -5,11 +5,12 @@
 #include "processor/scratch.h"
 
 /* In the worker. */
-static void work_apart(void *context, struct buf *answer)
+static void work_apart(const void *context, const struct crew_request *request, struct buf *answer)
 {
-    const int *fds = context;
+    const int *fds = request->fds;
     struct err err = {0};
 
+    (void)context;
     if (apart_take(fds[0], fds[1], fds[2], &err) != 0)
         handler_put_failure(answer, &err);
     else
@@ -18,14 +19,12 @@ static void work_apart(void *context, struct buf *answer)
 
 int take_apart(int message, struct parts *parts, struct err *err)
 {
-    static struct handler_work work = {.job = work_apart};
-    int fds[3] = {message, -1, -1};
+    static struct handler_work work = {.job = work_apart, .request = {.fd_count = 3}};
+    int *fds = work.request.fds;
 
+    fds[0] = message;
     if (scratch_open(&fds[1], err) != 0 || scratch_open(&fds[2], err) != 0)
         return -1;
-    work.context = fds;
-    work.fds = fds;
-    work.fd_count = 3;
     if (handler_work(&work, err) != 0)
         return -1;
     return parts_open(parts, fds[1], fds[2], err);

@@ -6,9 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "processor/headers/field.h"
 #include "processor/mime/content.h"
 #include "processor/mime/decode.h"
-#include "processor/mime/field.h"
 #include "processor/mime/tree.h"
 #include "processor/parts.h"
 
@@ -122,7 +122,7 @@ static void put_addresses(struct job *job, const char *header, struct span value
 
 static void put_date(struct job *job, struct span value)
 {
-    char *text = decode_value(job->options, DECODE_PLAIN, value);
+    char *text = decode_value(job->options, READ_RAW, value);
     GDateTime *date = g_mime_utils_header_decode_date(text);
     char *iso = date == NULL ? NULL : g_date_time_format(date, "%Y-%m-%dT%H:%M:%S%:z");
 

@@ -87,20 +87,20 @@ static char *decode_addresses(GMimeParserOptions *options, const char *text)
     return g_string_free(decoded, FALSE);
 }
 
-char *decode_value(GMimeParserOptions *options, enum decode_reading reading, struct span value)
+char *decode_value(GMimeParserOptions *options, enum reading reading, struct span value)
 {
     char *text = unfold(value);
     char *settled = charset_settle(text);
     char *decoded = NULL;
 
     switch (reading) {
-    case DECODE_TEXT:
+    case READ_TEXT:
         decoded = g_mime_utils_header_decode_text(options, settled);
         break;
-    case DECODE_ADDRESSES:
+    case READ_ADDRESSES:
         decoded = decode_addresses(options, settled);
         break;
-    case DECODE_PLAIN:
+    case READ_RAW:
         decoded = g_mime_utils_decode_8bit(options, text, strlen(text));
         break;
     }
@@ -135,12 +135,12 @@ GMimeParserOptions *decode_options(void)
     return options;
 }
 
-enum decode_reading decode_reading_of(struct span name)
+enum reading decode_reading_of(struct span name)
 {
     static const char *const with_addresses[] = {"From", "To", "Cc", "Bcc", "Reply-To", "Sender"};
 
     for (size_t i = 0; i < sizeof with_addresses / sizeof with_addresses[0]; i++)
         if (span_equal_nocase(name, span_text(with_addresses[i])))
-            return DECODE_ADDRESSES;
-    return DECODE_TEXT;
+            return READ_ADDRESSES;
+    return READ_TEXT;
 }

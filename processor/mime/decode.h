@@ -3,7 +3,7 @@
  * taken for windows-1252. For use inside the sandbox, behind charset_open_all().
  *
  *     options = decode_options();
- *     text = decode_value(options, DECODE_TEXT, field.value);
+ *     text = decode_value(options, READ_TEXT, field.value);
  *     g_free(text);
  *     g_mime_parser_options_free(options);
  */
@@ -13,16 +13,10 @@
 #include <gmime/gmime.h>
 
 #include "common/buf.h"
-
-/* How a header's value is brought to UTF-8. */
-enum decode_reading {
-    DECODE_TEXT,      /* encoded words anywhere */
-    DECODE_ADDRESSES, /* encoded words in names, which are quoted again where they need it */
-    DECODE_PLAIN,     /* no encoded words */
-};
+#include "processor/headers/block.h"
 
 /* How the value of a header of this name is best read. */
-enum decode_reading decode_reading_of(struct span name);
+enum reading decode_reading_of(struct span name);
 
 /* The value unfolded and settled (processor/mime/charset.h), for GMime to parse. To be freed with g_free(). */
 char *decode_prepare(struct span value);
@@ -34,7 +28,7 @@ GMimeParserOptions *decode_options(void);
  * Never NULL; to be freed with g_free(). What can't be decoded is replaced. Of a value of more than 64 KiB the rest
  * is left out. The text may hold control characters that an encoded word brought along.
  */
-char *decode_value(GMimeParserOptions *options, enum decode_reading reading, struct span value);
+char *decode_value(GMimeParserOptions *options, enum reading reading, struct span value);
 
 /*
  * The addresses in a header's value, or NULL; to be freed with g_object_unref(). They may be groups, and names may

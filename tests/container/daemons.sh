@@ -50,6 +50,7 @@ comes_back() {
 }
 comes_back "the processor's main half" "$(main_of mailmill-processor)"
 comes_back "the processor's launcher" "$(inside pgrep -u root -x mailmill-proces)"
+comes_back "the header parser" "$(inside pgrep -o -f mailmill-headers)"
 comes_back "the message parser" "$(inside pgrep -o -f mailmill-mime)"
 comes_back "the listener" "$(main_of mailmill-receiver)"
 comes_back "the writer" "$(inside pgrep -P "$(main_of mailmill-receiver)")"

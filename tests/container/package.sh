@@ -43,6 +43,7 @@ equal "every file's owner and mode" "$(inside sh -c 'cd / && find etc/mailmill e
 755 root:root usr/bin/mailmill
 755 root:root usr/lib/mailmill
 755 root:root usr/lib/mailmill/handlers
+755 root:root usr/lib/mailmill/mailmill-headers
 755 root:root usr/lib/mailmill/mailmill-mime
 755 root:root usr/lib/mailmill/mailmill-tls
 644 root:root usr/lib/sysusers.d/mailmill.conf

@@ -80,7 +80,7 @@ for when in starts works; do
     id=1KADPTED00000001
     [ $when = starts ] || {
         MAILMILL_FAULT=index-recipient-put processor_start || fail "$name: starts"
-        helper=$(mime_pid)
+        helper=$(headers_pid)
         kill -STOP "$helper"
     }
     for ((number = 1; number <= 16; number++)); do post "message-$number"; done # as many as are in work at once
@@ -134,15 +134,15 @@ touch "$seen/go"
 starts_again "the launcher"
 nothing_lost "the launcher"
 
-# mailmill-mime, with headers to read, and with a letter to write.
-helper=$(mime_pid)
+# mailmill-headers with headers to read, and both programs with a letter to write.
+helper=$(headers_pid)
 kill -STOP "$helper"
 post headers
 until_true sh -c "grep -q ' t (stopped\|T (stopped' /proc/$helper/status && sqlite3 -readonly '$instance/lib/index.db' \
     \"SELECT count(*) FROM message WHERE queued_ms IS NULL\" | grep -qx 1"
 kill -KILL "$helper"
-wait_for "SELECT sum(ended_ms IS NULL) = 0 FROM message" || fail "mailmill-mime, reading: all mail comes to its end"
-nothing_lost "mailmill-mime, reading"
+wait_for "SELECT sum(ended_ms IS NULL) = 0 FROM message" || fail "mailmill-headers: all mail comes to its end"
+nothing_lost "mailmill-headers"
 
 program answer <<'SH'
 #!/bin/sh
@@ -151,15 +151,20 @@ echo run >>"$seen/answers"
 while [ ! -e "$seen/answer" ]; do sleep 0.02; done
 echo "Answer"
 SH
-post letter
-wait_for "SELECT count(*) = 1 FROM delivery WHERE handler = 'answer' AND state = 'running'"
-helper=$(mime_pid)
-kill -STOP "$helper"
-touch "$seen/answer"
-until_true sh -c "ls '$instance/spool/out' | grep -q 'answer.new\$'"
-kill -KILL "$helper"
-wait_for "SELECT sum(ended_ms IS NULL) = 0 FROM message" || fail "mailmill-mime, writing: all mail comes to its end"
-nothing_lost "mailmill-mime, writing"
-equal "the answer was not asked for a second time" "$(wc -l <"$seen/answers")" 1
+runs=0
+for part in headers mime; do
+    rm -f "$seen/answer"
+    post letter
+    wait_for "SELECT count(*) = 1 FROM delivery WHERE handler = 'answer' AND state = 'running'"
+    helper=$("${part}_pid")
+    kill -STOP "$helper"
+    touch "$seen/answer"
+    until_true sh -c "ls '$instance/spool/out' | grep -q 'answer.new\$'"
+    kill -KILL "$helper"
+    wait_for "SELECT sum(ended_ms IS NULL) = 0 FROM message" || fail "mailmill-$part, writing: all mail comes to its end"
+    nothing_lost "mailmill-$part, writing"
+    runs=$((runs + 1))
+    equal "the answer was not asked for a second time" "$(wc -l <"$seen/answers")" $runs
+done
 
 finish

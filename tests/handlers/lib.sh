@@ -65,7 +65,9 @@ marked_processes() {
 
 # The processor's children: the launcher is the one with the processor's own name.
 launcher_pid() { pgrep -P "$processor" -x mailmill-proces; }
-mime_pid() { pgrep -P "$processor" -x mailmill-mime; }
+# The program that reads headers, and the one that it hands on to what takes more (their names are cut to 15 letters).
+headers_pid() { pgrep -P "$processor" -x mailmill-header; }
+mime_pid() { pgrep -P "$(headers_pid)" -x mailmill-mime; }
 
 # gone PID: it is no more, or a zombie that nobody has waited for.
 gone() { ! kill -0 "$1" 2>/dev/null || [[ $(ps -o stat= -p "$1") == Z* ]]; }

@@ -9,8 +9,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "processor/headers/field.h"
 #include "processor/mime/charset.h"
-#include "processor/mime/field.h"
 #include "processor/mime/headers.h"
 #include "tests/unit/support.h"
 

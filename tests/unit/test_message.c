@@ -1,4 +1,4 @@
-/* The processor's side of mailmill-mime, with the real program and with ends that misbehave. */
+/* The processor's side of mailmill-headers and mailmill-mime, with the real programs and with ends that misbehave. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,10 +15,11 @@
 #include <unistd.h>
 
 #include "common/frame.h"
+#include "common/program.h"
 #include "processor/message.h"
 #include "tests/unit/support.h"
 
-#define PROGRAM MAILMILL_BUILD_DIR "/mailmill-mime"
+#define PROGRAM MAILMILL_BUILD_DIR "/" MESSAGE_PROGRAM
 
 static struct message_helper helper;
 static struct message_answer answer;
@@ -94,6 +95,79 @@ static void headers_are_parsed(void **state)
     assert_int_equal(message_receive(&helper, &answer, &err), 0);
 }
 
+/* ---- the two programs ---- */
+
+/* The other program, a child of the helper. */
+static pid_t mime_pid(void)
+{
+    char path[64];
+    FILE *list;
+    int child;
+    pid_t found = 0;
+
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)helper.pid, (int)helper.pid);
+    list = fopen(path, "r");
+    assert_non_null(list);
+    while (fscanf(list, "%d", &child) == 1) {
+        char name[32] = "";
+        FILE *comm;
+
+        snprintf(path, sizeof path, "/proc/%d/comm", child);
+        comm = fopen(path, "r");
+        if (comm != NULL && fgets(name, sizeof name, comm) != NULL && strcmp(name, "mailmill-mime\n") == 0)
+            found = child;
+        if (comm != NULL)
+            (void)fclose(comm);
+    }
+    (void)fclose(list);
+    return found;
+}
+
+/* Also in the midst of the first headers is the way to GMime open. */
+static void what_is_not_plain_is_handed_on(void **state)
+{
+    struct err err = {0};
+    int plain = make_file(SPAN("Subject: x\nFrom: \"A B\" <a@example.org>\nPrecedence: list\n\nGr\xc3\xbcn\n"));
+    int other = make_file(SPAN("Subject: x\nTo: Gr\xc3\xbcn <b@example.org>\n\nbody\n"));
+    pid_t mime = mime_pid();
+
+    (void)state;
+    assert_true(mime > 0);
+    assert_int_equal(kill(mime, SIGSTOP), 0);
+    assert_int_equal(message_ask_parse(&helper, 1, other, false, &err), 0);
+    assert_int_equal(message_ask_parse(&helper, 2, plain, false, &err), 0);
+    assert_answered(MESSAGE_PARSED);
+    assert_int_equal(answer.token, 2);
+    assert_string_equal(answer.headers.subject, "x");
+    assert_string_equal(answer.headers.from, "A B <a@example.org>");
+    assert_string_equal(answer.headers.to, "");
+    assert_string_equal(answer.headers.no_reply, "Precedence is list");
+    assert_string_equal(answer.digest, "");
+    assert_int_equal(kill(mime, SIGCONT), 0);
+    assert_answered(MESSAGE_PARSED);
+    assert_int_equal(answer.token, 1);
+    assert_string_equal(answer.headers.to, "Gr\xc3\xbcn <b@example.org>");
+    assert_string_equal(answer.headers.no_reply, "");
+    (void)close(plain);
+    (void)close(other);
+}
+
+/* The helper ends with it, to be started again with another. */
+static void the_loss_of_the_other_program_is_seen(void **state)
+{
+    struct err err = {0};
+    int status;
+
+    (void)state;
+    assert_int_equal(kill(mime_pid(), SIGKILL), 0);
+    assert_int_equal(receive(&err), -1);
+    assert_int_equal(waitpid(helper.pid, &status, 0), helper.pid);
+    assert_true(support_exited(status, 1));
+    (void)close(helper.socket);
+    assert_int_equal(message_start(&helper, PROGRAM, &err), 0);
+    headers_are_parsed(NULL);
+}
+
 static void a_reply_is_composed(void **state)
 {
     static const struct message_reply reply = {
@@ -133,8 +207,9 @@ static void many_are_in_flight(void **state)
     for (unsigned round = 0; round < 5; round++) {
         int fd = make_file(SPAN("Subject: x\n\n"));
 
+        /* Every third goes the long way. */
         for (uint64_t token = 0; token < MESSAGE_IN_FLIGHT_MAX; token++)
-            assert_int_equal(message_ask_parse(&helper, token, fd, false, &err), 0);
+            assert_int_equal(message_ask_parse(&helper, token, fd, token % 3 == 2, &err), 0);
         assert_true(message_is_busy(&helper));
         assert_int_equal(message_ask_parse(&helper, 99, fd, false, &err), -1);
         assert_int_equal(err.kind, ERR_BUG);
@@ -207,8 +282,8 @@ static void a_missing_program_is_an_error(void **state)
     /* There it forks in another way, which can't tell the parent. */
     if (support_under_valgrind())
         return;
-    assert_int_equal(message_start(&helper, "/nonexistent/mailmill-mime", &err), -1);
-    assert_non_null(strstr(err.text, "/nonexistent/mailmill-mime: No such file"));
+    assert_int_equal(message_start(&helper, "/nonexistent/mailmill-headers", &err), -1);
+    assert_non_null(strstr(err.text, "/nonexistent/mailmill-headers: No such file"));
     message_stop(&helper);
     assert_int_equal(support_open_descriptors(), before);
 }
@@ -221,11 +296,11 @@ static void the_program_is_found(void **state)
 
     (void)state;
     /* Tests have no such program beside them: it is the installed one, if there is one. */
-    if (message_program_path(path, sizeof path, &err) != 0)
-        assert_non_null(strstr(err.text, "/mailmill-mime: No such file"));
+    if (program_find(MESSAGE_PROGRAM, path, sizeof path, &err) != 0)
+        assert_non_null(strstr(err.text, "/mailmill-headers: No such file"));
     else
         assert_int_equal(access(path, X_OK), 0);
-    assert_int_equal(message_program_path(small, sizeof small, &err), -1);
+    assert_int_equal(program_find(MESSAGE_PROGRAM, small, sizeof small, &err), -1);
     assert_int_equal(err.kind, ERR_BUG);
 }
 
@@ -380,6 +455,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(headers_are_parsed, start_helper, stop_helper),
+        cmocka_unit_test_setup_teardown(what_is_not_plain_is_handed_on, start_helper, stop_helper),
+        cmocka_unit_test_setup_teardown(the_loss_of_the_other_program_is_seen, start_helper, stop_helper),
         cmocka_unit_test_setup_teardown(a_reply_is_composed, start_helper, stop_helper),
         cmocka_unit_test_setup_teardown(many_are_in_flight, start_helper, stop_helper),
         cmocka_unit_test_setup_teardown(a_bad_file_fails_alone, start_helper, stop_helper),

@@ -6,8 +6,8 @@
  *     while (field_next(&rest, &field))
  *         use field.name and field.value
  */
-#ifndef PROCESSOR_MIME_FIELD_H
-#define PROCESSOR_MIME_FIELD_H
+#ifndef PROCESSOR_HEADERS_FIELD_H
+#define PROCESSOR_HEADERS_FIELD_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -4,8 +4,8 @@
  *
  *     for each header: automatic_judge(name, value, reason)      the first that objects leaves its reason
  */
-#ifndef PROCESSOR_MIME_AUTOMATIC_H
-#define PROCESSOR_MIME_AUTOMATIC_H
+#ifndef PROCESSOR_HEADERS_AUTOMATIC_H
+#define PROCESSOR_HEADERS_AUTOMATIC_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-#include "processor/mime/automatic.h"
+#include "processor/headers/automatic.h"
 
 #include <assert.h>
 

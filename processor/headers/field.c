@@ -1,4 +1,4 @@
-#include "processor/mime/field.h"
+#include "processor/headers/field.h"
 
 #include <errno.h>
 #include <stdint.h>
