@@ -10,6 +10,7 @@ from servers import PROGRAMS, MailmillHandling, MailmillHandlingAlone, OpenSMTPD
 
 KINDS = (MailmillHandling, MailmillHandlingAlone, PostfixHandling, OpenSMTPDHandling)
 PATIENCE_S = 60
+DEAD = 50
 
 
 def await_stamps(server, count):
@@ -118,7 +119,8 @@ def section_delivery(bench):
 
 
 def fill(path, rows):
-    """Messages of the past, each with a delivery that is done and its attempt, one in a thousand dead."""
+    """Messages of the past, each with a delivery that is done and its attempt; DEAD of them are dead, however many
+    there are, so that a list of these is as long."""
     numbers = f"WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < {rows}) INSERT INTO "
     index = sqlite3.connect(path, isolation_level=None)
     index.execute("PRAGMA synchronous = OFF")
@@ -130,7 +132,7 @@ def fill(path, rows):
                   "'inbox@example.com' FROM r")
     index.execute(numbers + "delivery (message_id, recipient, route, handler, position, state, queued_ms, ended_ms, "
                   "attempts) SELECT printf('%016d', n), 1, 'inbox@example.com', 'stamp', 1, "
-                  "iif(n % 1000 = 0, 'dead', 'done'), n, n, 1 FROM r")
+                  f"iif(n % {rows // DEAD} = 0, 'dead', 'done'), n, n, 1 FROM r")
     index.execute("INSERT INTO attempt (delivery_id, number, started_ms, ended_ms, outcome, exit_code) "
                   "SELECT id, 1, queued_ms, ended_ms, state, 0 FROM delivery "
                   "WHERE id NOT IN (SELECT delivery_id FROM attempt)")
