@@ -95,6 +95,11 @@ static int prepare_seccomp(struct sandbox *sandbox, struct err *err)
 
     if (context == NULL)
         return err_set(err, ERR_TEMPORARY, "no memory for a seccomp filter");
+    /* As a tree: the kernel goes through it once for each call that it knows, whenever it is loaded. */
+    if (seccomp_attr_set(context, SCMP_FLTATR_CTL_OPTIMIZE, 2) != 0) {
+        seccomp_release(context);
+        return err_set(err, ERR_BUG, "libseccomp makes no tree");
+    }
     if (add_calls(context, sandbox->profile->calls, err) == 0 && add_calls(context, sanitizer_calls, err) == 0)
         status = export_filter(context, sandbox, err);
     seccomp_release(context);
