@@ -167,6 +167,18 @@ void buf_put_byte(struct buf *buf, char byte)
     buf_put(buf, (struct span){&byte, 1});
 }
 
+void buf_put_number(struct buf *buf, unsigned long long number)
+{
+    char digits[3 * sizeof number];
+    size_t at = sizeof digits;
+
+    do {
+        digits[--at] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    buf_put(buf, (struct span){digits + at, sizeof digits - at});
+}
+
 void buf_printf(struct buf *buf, const char *format, ...)
 {
     size_t room = buf->capacity - buf->size;

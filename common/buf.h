@@ -54,6 +54,8 @@ struct span buf_span(const struct buf *buf);
 void buf_put(struct buf *buf, struct span bytes);
 void buf_put_text(struct buf *buf, const char *text);
 void buf_put_byte(struct buf *buf, char byte);
+/* In decimal digits. */
+void buf_put_number(struct buf *buf, unsigned long long number);
 void buf_printf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Drops the first `count` bytes (at most all). */
 void buf_consume(struct buf *buf, size_t count);

@@ -319,6 +319,26 @@ static void printing_fits_or_leaves_no_trace(void **state)
     assert_int_equal(storage[7], '\0');
 }
 
+static void printing_numbers(void **state)
+{
+    const struct {
+        unsigned long long number;
+        struct span digits;
+    } cases[] = {{0, SPAN("0")}, {9, SPAN("9")}, {10, SPAN("10")}, {ULLONG_MAX, SPAN("18446744073709551615")}};
+    char storage[21];
+    struct buf buf = buf_over(storage, sizeof storage);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        buf_clear(&buf);
+        buf_put_number(&buf, cases[i].number);
+        assert_true(span_equal(buf_span(&buf), cases[i].digits));
+    }
+    assert_false(buf.overflowed);
+    buf_put_number(&buf, 1);
+    assert_true(buf.overflowed);
+}
+
 static void consuming(void **state)
 {
     char storage[16];
@@ -358,6 +378,7 @@ int main(void)
         cmocka_unit_test(what_does_not_fit_whole_is_not_added),
         cmocka_unit_test(the_smallest_buffer_holds_nothing),
         cmocka_unit_test(printing_fits_or_leaves_no_trace),
+        cmocka_unit_test(printing_numbers),
         cmocka_unit_test(consuming),
     };
 
