@@ -197,7 +197,7 @@ static int wait_for(struct conversation *c, int fd, short events)
 static void flush(struct conversation *c)
 {
     while (!c->over && c->output.size > 0) {
-        ssize_t written = session_send(c->out, buf_span(&c->output));
+        ssize_t written = session_send(c->out, buf_span(&c->output), c->smtp.quits && c->input.size == 0);
 
         if (written == 0)
             written = wait_for(c, c->out, POLLOUT) == 1 ? write(c->out, c->output.data, c->output.size) : -1;
@@ -355,7 +355,7 @@ static void step(struct conversation *c)
 static void apologise(struct conversation *c)
 {
     smtp_hang_up(&c->smtp, REPLY_UNAVAILABLE, &c->output);
-    (void)session_send(c->out, buf_span(&c->output));
+    (void)session_send(c->out, buf_span(&c->output), false);
 }
 
 static void begin(struct conversation *c, const struct session *session)
@@ -375,7 +375,7 @@ static void begin(struct conversation *c, const struct session *session)
 
 int session_run(const struct session *session, struct sandbox *sandbox)
 {
-    static struct conversation c;
+    static _Alignas(4096) struct conversation c; /* on pages of its own: none is a copy of the listener's */
     struct err err;
 
     begin(&c, session);
