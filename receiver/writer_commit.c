@@ -36,13 +36,16 @@ static struct commit_entry *take_all(struct commit_queue *queue)
 
 /* ---- the threads; all with the lock held but where it is let go ---- */
 
-static void end(struct writer_commit *commit, struct commit_entry *entry)
+/* Once for each time that it is read, so it never blocks; and with the lock let go, or who is woken would have to
+ * wait for it at once. */
+static void wake_writer(struct writer_commit *commit)
 {
-    bool was_empty = commit->ended.first == NULL;
-
-    push(&commit->ended, entry);
-    if (was_empty)
-        (void)eventfd_write(commit->wake, 1); /* once for each time that it is read, so it never blocks */
+    if (commit->is_woken)
+        return;
+    commit->is_woken = true;
+    (void)pthread_mutex_unlock(&commit->lock);
+    (void)eventfd_write(commit->wake, 1);
+    (void)pthread_mutex_lock(&commit->lock);
 }
 
 static void end_group(struct writer_commit *commit, struct commit_entry *group, const struct err *err)
@@ -52,8 +55,9 @@ static void end_group(struct writer_commit *commit, struct commit_entry *group, 
 
         group = entry->next;
         entry->err = *err;
-        end(commit, entry);
+        push(&commit->ended, entry);
     }
+    wake_writer(commit);
 }
 
 /* A few may wait for as many that are on their way; the last of these finds nobody to wait for. */
@@ -94,7 +98,8 @@ static void settle_next(struct writer_commit *commit)
     (void)pthread_mutex_lock(&commit->lock);
     commit->nearly_settled -= is_waited_for;
     if (status != 0) {
-        end(commit, entry);
+        push(&commit->ended, entry);
+        wake_writer(commit);
     } else {
         push(&commit->settled, entry);
         commit->settled_count++;
@@ -150,6 +155,8 @@ int writer_commit_open(struct writer_commit *commit, const struct spool *spool, 
 
 void writer_commit_start(struct writer_commit *commit, struct commit_entry *entry)
 {
+    bool is_awaited;
+
     entry->err.kind = ERR_NONE;
     (void)pthread_mutex_lock(&commit->lock);
     push(&commit->waiting, entry);
@@ -157,9 +164,10 @@ void writer_commit_start(struct writer_commit *commit, struct commit_entry *entr
         add_thread(commit);
     if (commit->thread_count == 0)
         settle_next(commit); /* no thread is to be had: slower, and just as safe */
-    else if (commit->idle > 0)
-        (void)pthread_cond_signal(&commit->wanted);
+    is_awaited = commit->idle > 0;
     (void)pthread_mutex_unlock(&commit->lock);
+    if (is_awaited)
+        (void)pthread_cond_signal(&commit->wanted);
 }
 
 struct commit_entry *writer_commit_take(struct writer_commit *commit)
@@ -168,8 +176,9 @@ struct commit_entry *writer_commit_take(struct writer_commit *commit)
     eventfd_t count;
 
     (void)pthread_mutex_lock(&commit->lock);
-    if (commit->ended.first != NULL)
-        (void)eventfd_read(commit->wake, &count);
+    /* One that is still to write it wakes the writer once more, and for what ends until then. */
+    if (commit->is_woken && eventfd_read(commit->wake, &count) == 0)
+        commit->is_woken = false;
     taken = take_all(&commit->ended);
     (void)pthread_mutex_unlock(&commit->lock);
     return taken;

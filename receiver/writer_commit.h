@@ -53,6 +53,7 @@ struct writer_commit {
     struct commit_queue settled;  /* in new/, for the folder's next flush */
     unsigned settled_count;
     struct commit_queue ended; /* to be taken */
+    bool is_woken;             /* `wake` is readable, or about to be */
     bool folder_is_flushed;    /* by a thread, now */
     bool closing;
     pthread_t threads[WRITER_COMMIT_THREADS];
