@@ -121,8 +121,6 @@ static void put_cleaned(struct buf *line, struct span text, size_t room)
         buf_put_byte(line, text.data[i] >= 0x20 && text.data[i] < 0x7F ? text.data[i] : '?');
 }
 
-/* Without printf here and below: a session has its memory to itself, and printf brings along more of it than all else
- * that a session does. */
 void reply_put(struct buf *output, enum reply reply, struct span argument)
 {
     const struct reply_row *row = &replies[reply];
@@ -131,10 +129,8 @@ void reply_put(struct buf *output, enum reply reply, struct span argument)
 
     buf_put_number(&line, row->code);
     buf_put_byte(&line, ' ');
-    if (row->status != NULL) {
-        buf_put_text(&line, row->status);
-        buf_put_byte(&line, ' ');
-    }
+    if (row->status != NULL)
+        buf_put_texts(&line, row->status, " ", NULL);
     buf_put_text(&line, row->text);
     if (row->rest != NULL) {
         struct span rest = span_text(row->rest);
@@ -146,13 +142,6 @@ void reply_put(struct buf *output, enum reply reply, struct span argument)
     buf_put(output, buf_span(&line));
 }
 
-static void put_extension(struct buf *lines, const char *extension)
-{
-    buf_put_text(lines, "250-");
-    buf_put_text(lines, extension);
-    buf_put_text(lines, "\r\n");
-}
-
 void reply_put_ehlo(struct buf *output, struct span hostname, uint64_t max_message_size, bool offer_starttls)
 {
     char storage[REPLY_ROOM_MAX + 1];
@@ -162,9 +151,9 @@ void reply_put_ehlo(struct buf *output, struct span hostname, uint64_t max_messa
     put_cleaned(&lines, hostname, REPLY_LINE_MAX - lines.size - 2);
     buf_put_text(&lines, "\r\n");
     for (size_t i = 0; i < sizeof extensions / sizeof extensions[0]; i++)
-        put_extension(&lines, extensions[i]);
+        buf_put_texts(&lines, "250-", extensions[i], "\r\n", NULL);
     if (offer_starttls)
-        put_extension(&lines, "STARTTLS");
+        buf_put_text(&lines, "250-STARTTLS\r\n");
     buf_put_text(&lines, "250 SIZE ");
     buf_put_number(&lines, max_message_size);
     buf_put_text(&lines, "\r\n");

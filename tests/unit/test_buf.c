@@ -334,8 +334,32 @@ static void printing_numbers(void **state)
         buf_put_number(&buf, cases[i].number);
         assert_true(span_equal(buf_span(&buf), cases[i].digits));
     }
+    buf_clear(&buf);
+    buf_put_digits(&buf, 7, 0);
+    buf_put_digits(&buf, 7, 3);
+    buf_put_digits(&buf, 1234, 3);
+    buf_put_digits(&buf, 0, 2);
+    assert_true(span_equal(buf_span(&buf), SPAN("7007123400")));
+    buf_put_digits(&buf, 1, 10);
     assert_false(buf.overflowed);
     buf_put_number(&buf, 1);
+    assert_true(buf.overflowed);
+}
+
+static void several_texts_fit_or_leave_no_trace(void **state)
+{
+    char storage[8];
+    struct buf buf = buf_over(storage, sizeof storage);
+
+    (void)state;
+    buf_put_texts(&buf, "ab", "", "=", "12", NULL);
+    assert_true(span_equal(buf_span(&buf), SPAN("ab=12")));
+    assert_false(buf.overflowed);
+    buf_put_texts(&buf, "3", "45", NULL);
+    assert_true(buf.overflowed);
+    assert_string_equal(storage, "ab=12");
+    buf_put_texts(&buf, "3", "4", NULL);
+    assert_memory_equal(storage, "ab=1234", 8);
     assert_true(buf.overflowed);
 }
 
@@ -379,6 +403,7 @@ int main(void)
         cmocka_unit_test(the_smallest_buffer_holds_nothing),
         cmocka_unit_test(printing_fits_or_leaves_no_trace),
         cmocka_unit_test(printing_numbers),
+        cmocka_unit_test(several_texts_fit_or_leave_no_trace),
         cmocka_unit_test(consuming),
     };
 
