@@ -7,7 +7,7 @@
 enum { US = 1000 }; /* in a millisecond */
 
 /* The last one again and again. Short at first, for another's transaction of a row or two. */
-static const int pauses_us[] = {50, 50, 100, 100, 200, 300, 500, 1 * US, 2 * US, 5 * US, 10 * US, 20 * US, 50 * US};
+static const int pauses_us[] = {50, 100, 200, 400, 800, 1500, 3 * US, 5 * US, 10 * US, 20 * US, 50 * US};
 
 enum { PAUSE_COUNT = sizeof pauses_us / sizeof pauses_us[0] };
 
