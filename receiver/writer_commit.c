@@ -34,6 +34,16 @@ static struct commit_entry *take_all(struct commit_queue *queue)
     return first;
 }
 
+static void append(struct commit_queue *queue, struct commit_entry *group)
+{
+    while (group != NULL) {
+        struct commit_entry *entry = group;
+
+        group = entry->next;
+        push(queue, entry);
+    }
+}
+
 /* ---- the threads; all with the lock held but where it is let go ---- */
 
 /* Once for each time that it is read, so it never blocks; and with the lock let go, or who is woken would have to
@@ -48,16 +58,17 @@ static void wake_writer(struct writer_commit *commit)
     (void)pthread_mutex_lock(&commit->lock);
 }
 
-static void end_group(struct writer_commit *commit, struct commit_entry *group, const struct err *err)
+static void end_group(struct writer_commit *commit, struct commit_entry *group)
 {
-    while (group != NULL) {
-        struct commit_entry *entry = group;
-
-        group = entry->next;
-        entry->err = *err;
-        push(&commit->ended, entry);
-    }
+    append(&commit->ended, group);
     wake_writer(commit);
+}
+
+static void fail_group(struct writer_commit *commit, struct commit_entry *group, const struct err *err)
+{
+    for (struct commit_entry *entry = group; entry != NULL; entry = entry->next)
+        entry->err = *err;
+    end_group(commit, group);
 }
 
 /* A few may wait for as many that are on their way; the last of these finds nobody to wait for. */
@@ -73,16 +84,34 @@ static void flush_folder(struct writer_commit *commit)
     commit->folder_is_flushed = true;
     while (is_folder_due(commit)) {
         struct commit_entry *group = take_all(&commit->settled);
-        struct err err = {0};
+        struct err err;
+        int status;
 
         commit->settled_count = 0;
         (void)pthread_mutex_unlock(&commit->lock);
-        if (spool_flush_new(commit->spool, &err) == 0)
-            err.kind = ERR_NONE;
+        status = spool_flush_new(commit->spool, &err);
         (void)pthread_mutex_lock(&commit->lock);
-        end_group(commit, group, &err);
+        if (status == 0)
+            append(&commit->flushed, group);
+        else
+            fail_group(commit, group, &err);
     }
     commit->folder_is_flushed = false;
+}
+
+/* By one thread at a time, too. What is flushed while another process has the index gets the next transaction. */
+static void record_flushed(struct writer_commit *commit)
+{
+    commit->is_recording = true;
+    while (commit->flushed.first != NULL) {
+        struct commit_entry *group = take_all(&commit->flushed);
+
+        (void)pthread_mutex_unlock(&commit->lock);
+        commit->record(commit->context, group);
+        (void)pthread_mutex_lock(&commit->lock);
+        end_group(commit, group);
+    }
+    commit->is_recording = false;
 }
 
 static void settle_next(struct writer_commit *commit)
@@ -106,6 +135,8 @@ static void settle_next(struct writer_commit *commit)
     }
     if (!commit->folder_is_flushed)
         flush_folder(commit);
+    if (!commit->is_recording)
+        record_flushed(commit);
 }
 
 static void *work(void *context)
@@ -141,9 +172,12 @@ static void add_thread(struct writer_commit *commit)
 
 /* ---- for the writer ---- */
 
-int writer_commit_open(struct writer_commit *commit, const struct spool *spool, struct err *err)
+int writer_commit_open(struct writer_commit *commit, const struct spool *spool, commit_record *record, void *context,
+                       struct err *err)
 {
     *commit = (struct writer_commit){.spool = spool,
+                                     .record = record,
+                                     .context = context,
                                      .wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
                                      .lock = PTHREAD_MUTEX_INITIALIZER,
                                      .wanted = PTHREAD_COND_INITIALIZER};
