@@ -1,5 +1,6 @@
 #include "receiver/writer_commit.h"
 
+#include <malloc.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -183,6 +184,8 @@ int writer_commit_open(struct writer_commit *commit, const struct spool *spool, 
                                      .wanted = PTHREAD_COND_INITIALIZER};
     if (commit->wake < 0)
         return err_system(err, "eventfd");
+    /* Only one of them needs memory at a time; by itself the C library sets some aside for each. */
+    (void)mallopt(M_ARENA_MAX, 1);
     commit->is_open = true;
     return 0;
 }
