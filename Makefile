@@ -47,10 +47,14 @@ CC = cc
 CFLAGS ?= -g
 WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes \
 	-Wmissing-prototypes -Wformat=2 -Wcast-qual -Wundef -Wvla -Wswitch-enum
+# Texts stand with the code that they belong to, and not among those of all libraries: a process reads them from a few
+# pages, and each of the others would have to be fetched for it. Not every compiler can be told.
+LAYOUT := $(shell $(CC) -Werror -fno-merge-constants -x c -c -o /dev/null /dev/null 2> /dev/null && \
+	echo -fno-merge-constants)
 HARDENING = -fstack-protector-strong -fstack-clash-protection -fPIE \
 	$(if $(filter x86_64 i%86,$(shell uname -m)),-fcf-protection)
 DEFINES = -D_GNU_SOURCE -DMAILMILL_VERSION='"$(VERSION)"' -DMAILMILL_LIBEXECDIR='"$(libexecdir)"'
-COMPILE = $(CC) -std=c17 $(DEFINES) -I. -I$(BUILD)/gen $(PKG_CFLAGS) $(WARNINGS) $(HARDENING) -fno-common \
+COMPILE = $(CC) -std=c17 $(DEFINES) -I. -I$(BUILD)/gen $(PKG_CFLAGS) $(WARNINGS) $(HARDENING) $(LAYOUT) -fno-common \
 	$(OPTIMISE) $(CFLAGS) $(VARIANT_FLAGS) $(if $(WERROR),-Werror)
 PIE = -pie
 LINK = $(CC) $(VARIANT_FLAGS) $(PIE) -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)

@@ -167,6 +167,40 @@ void buf_put_byte(struct buf *buf, char byte)
     buf_put(buf, (struct span){&byte, 1});
 }
 
+void buf_put_texts(struct buf *buf, const char *first, ...)
+{
+    struct buf longer = *buf;
+    va_list texts;
+
+    longer.overflowed = false;
+    va_start(texts, first);
+    for (const char *text = first; text != NULL; text = va_arg(texts, const char *))
+        buf_put_text(&longer, text);
+    va_end(texts);
+    if (!longer.overflowed)
+        buf->size = longer.size;
+    else
+        buf->overflowed = true;
+    buf->data[buf->size] = '\0';
+}
+
+void buf_put_digits(struct buf *buf, unsigned long long number, unsigned width)
+{
+    char digits[20]; /* of the largest number */
+    size_t at = sizeof digits;
+
+    while (at > 0 && (number > 0 || sizeof digits - at < width)) {
+        digits[--at] = (char)('0' + number % 10);
+        number /= 10;
+    }
+    buf_put(buf, (struct span){digits + at, sizeof digits - at});
+}
+
+void buf_put_number(struct buf *buf, unsigned long long number)
+{
+    buf_put_digits(buf, number, 1);
+}
+
 void buf_printf(struct buf *buf, const char *format, ...)
 {
     size_t room = buf->capacity - buf->size;

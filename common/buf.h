@@ -54,6 +54,13 @@ struct span buf_span(const struct buf *buf);
 void buf_put(struct buf *buf, struct span bytes);
 void buf_put_text(struct buf *buf, const char *text);
 void buf_put_byte(struct buf *buf, char byte);
+/* Several texts one behind the other, all of them or none; the last argument is NULL. */
+void buf_put_texts(struct buf *buf, const char *first, ...) __attribute__((sentinel));
+/* In decimal digits, with zeros before it where it has fewer than `width`, which is at most 20. */
+void buf_put_digits(struct buf *buf, unsigned long long number, unsigned width);
+void buf_put_number(struct buf *buf, unsigned long long number);
+/* What is done for each message does without: the C library's printf is larger than all of what does it, and a
+ * process of its own has to fetch it. */
 void buf_printf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Drops the first `count` bytes (at most all). */
 void buf_consume(struct buf *buf, size_t count);

@@ -1,7 +1,8 @@
 #include "common/clock.h"
 
-#include <stdio.h>
 #include <time.h>
+
+#include "common/buf.h"
 
 static int64_t read_ms(clockid_t clock)
 {
@@ -84,12 +85,41 @@ static struct calendar calendar(int64_t time_ms)
     return c;
 }
 
+/* ---- in writing. A time of a year that has more digits, or of one before the first, is cut where its room ends.
+ * ---- */
+
+static void put_year(struct buf *text, const struct calendar *c)
+{
+    if (c->year < 0)
+        buf_put_byte(text, '-');
+    buf_put_digits(text, (unsigned long long)(c->year < 0 ? -c->year : c->year), 4);
+}
+
+static void put_two(struct buf *text, const char *before, unsigned number)
+{
+    buf_put_text(text, before);
+    buf_put_digits(text, number, 2);
+}
+
+static void put_time(struct buf *text, const char *before, const struct calendar *c)
+{
+    put_two(text, before, c->hour);
+    put_two(text, ":", c->minute);
+    put_two(text, ":", c->second);
+}
+
 void clock_iso8601(int64_t time_ms, char text[static CLOCK_ISO8601_SIZE])
 {
     struct calendar c = calendar(time_ms);
+    struct buf written = buf_over(text, CLOCK_ISO8601_SIZE);
 
-    snprintf(text, CLOCK_ISO8601_SIZE, "%04lld-%02u-%02uT%02u:%02u:%02u.%03uZ", (long long)c.year, c.month, c.day,
-             c.hour, c.minute, c.second, c.millisecond);
+    put_year(&written, &c);
+    put_two(&written, "-", c.month);
+    put_two(&written, "-", c.day);
+    put_time(&written, "T", &c);
+    buf_put_text(&written, ".");
+    buf_put_digits(&written, c.millisecond, 3);
+    buf_put_text(&written, "Z");
 }
 
 void clock_rfc5322(int64_t time_ms, char text[static CLOCK_RFC5322_SIZE])
@@ -98,7 +128,12 @@ void clock_rfc5322(int64_t time_ms, char text[static CLOCK_RFC5322_SIZE])
     static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                        "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
     struct calendar c = calendar(time_ms);
+    struct buf written = buf_over(text, CLOCK_RFC5322_SIZE);
 
-    snprintf(text, CLOCK_RFC5322_SIZE, "%s, %02u %s %04lld %02u:%02u:%02u +0000", days[c.weekday], c.day,
-             months[c.month - 1], (long long)c.year, c.hour, c.minute, c.second);
+    buf_put_text(&written, days[c.weekday]);
+    put_two(&written, ", ", c.day);
+    buf_put_texts(&written, " ", months[c.month - 1], " ", NULL);
+    put_year(&written, &c);
+    put_time(&written, " ", &c);
+    buf_put_text(&written, " +0000");
 }

@@ -57,11 +57,11 @@ bool envelope_helo_is_valid(struct span name)
 static void put_client(const char *client, struct buf *trace)
 {
     if (strchr(client, ':') != NULL)
-        buf_printf(trace, "([IPv6:%s])", client);
+        buf_put_texts(trace, "([IPv6:", client, "])", NULL);
     else if (strchr(client, '.') != NULL)
-        buf_printf(trace, "([%s])", client);
+        buf_put_texts(trace, "([", client, "])", NULL);
     else
-        buf_printf(trace, "(%s)", client);
+        buf_put_texts(trace, "(", client, ")", NULL);
 }
 
 void envelope_write_trace(const struct envelope *envelope, const char *hostname, struct buf *trace)
@@ -69,15 +69,15 @@ void envelope_write_trace(const struct envelope *envelope, const char *hostname,
     char date[CLOCK_RFC5322_SIZE];
 
     clock_rfc5322(envelope_received_ms(envelope), date);
-    buf_printf(trace, "Return-Path: <%s>\n", envelope->sender.text);
+    buf_put_texts(trace, "Return-Path: <", envelope->sender.text, ">\n", NULL);
     for (size_t i = 0; i < envelope->recipient_count; i++)
-        buf_printf(trace, "X-Original-To: %s\n", envelope->recipients[i].text);
-    buf_printf(trace, "Received: from %s ", envelope->client_helo);
+        buf_put_texts(trace, "X-Original-To: ", envelope->recipients[i].text, "\n", NULL);
+    buf_put_texts(trace, "Received: from ", envelope->client_helo, " ", NULL);
     put_client(envelope->client_address, trace);
-    buf_printf(trace, "\n\tby %s with %s id %s", hostname, envelope->client_protocol, envelope->id);
+    buf_put_texts(trace, "\n\tby ", hostname, " with ", envelope->client_protocol, " id ", envelope->id, NULL);
     if (envelope->tls[0] != '\0')
-        buf_printf(trace, " (%s)", envelope->tls);
-    buf_printf(trace, ";\n\t%s\n", date);
+        buf_put_texts(trace, " (", envelope->tls, ")", NULL);
+    buf_put_texts(trace, ";\n\t", date, "\n", NULL);
 }
 
 /* Takes `literal` off the front of `rest`. */

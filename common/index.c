@@ -8,6 +8,7 @@
 
 #include "common/clock.h"
 #include "common/fault.h"
+#include "common/index_busy.h"
 #include "schema/schema.h"
 
 enum { BUSY_PAUSE_MS = 5 };
@@ -169,9 +170,9 @@ int index_open(struct index *index, const char *path, enum index_access access, 
     status = sqlite3_open_v2(path, &index->db, flags | SQLITE_OPEN_NOMUTEX, NULL);
     if (status != SQLITE_OK)
         index_error(index, status, "opening", err);
-    else if (sqlite3_busy_timeout(index->db, INDEX_BUSY_MS) == SQLITE_OK &&
+    else if (index_wait_at_most(index->db, INDEX_BUSY_MS) == SQLITE_OK &&
              execute(index, settings[access], err) == 0 && check_version(index, access, err) == 0 &&
-             (access != INDEX_RECEIVER || sqlite3_busy_timeout(index->db, INDEX_RECEIVER_BUSY_MS) == SQLITE_OK))
+             (access != INDEX_RECEIVER || index_wait_at_most(index->db, INDEX_RECEIVER_BUSY_MS) == SQLITE_OK))
         return 0;
     index_close(index);
     return -1;

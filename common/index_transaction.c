@@ -6,6 +6,7 @@
 
 #include "common/fault.h"
 #include "common/index.h"
+#include "common/index_busy.h"
 
 static int run(struct index *index, enum statement statement, struct err *err)
 {
@@ -95,7 +96,7 @@ int index_gather(struct index *index, struct err *err)
 {
     int status;
 
-    if (sqlite3_busy_timeout(index->db, INDEX_LOOP_BUSY_MS) != SQLITE_OK || open_wal(index, err) != 0)
+    if (index_wait_at_most(index->db, INDEX_LOOP_BUSY_MS) != SQLITE_OK || open_wal(index, err) != 0)
         return -1;
     index->gathers = true;
     status = sqlite3_exec(index->db, "PRAGMA synchronous = NORMAL", NULL, NULL, NULL);

@@ -143,7 +143,8 @@ static void write_line(int fd, const char *head, struct span text)
 
 static void emit(int level, struct span text)
 {
-    char head[96];
+    char storage[96];
+    struct buf head = buf_over(storage, sizeof storage);
     char time_text[CLOCK_ISO8601_SIZE];
 
     if (destination.sink == NULL)
@@ -152,16 +153,18 @@ static void emit(int level, struct span text)
         destination.sink(destination.sink_context, level, text);
     } else if (destination.file >= 0) {
         clock_iso8601(clock_now_ms(), time_text);
-        snprintf(head, sizeof head, "%s %s[%d]: ", time_text, destination.program, (int)getpid());
-        write_line(destination.file, head, text);
+        buf_put_texts(&head, time_text, " ", destination.program, "[", NULL);
+        buf_put_number(&head, (unsigned long long)getpid());
+        buf_put_text(&head, "]: ");
+        write_line(destination.file, storage, text);
     } else if (destination.target == LOG_TO_SYSLOG) {
         syslog(level, "%.*s", (int)text.size, text.data);
     } else if (getenv("JOURNAL_STREAM") != NULL) {
-        snprintf(head, sizeof head, "<%d>", level);
-        write_line(STDERR_FILENO, head, text);
+        buf_printf(&head, "<%d>", level);
+        write_line(STDERR_FILENO, storage, text);
     } else {
-        snprintf(head, sizeof head, "%s: ", destination.program);
-        write_line(STDERR_FILENO, head, text);
+        buf_put_texts(&head, destination.program, ": ", NULL);
+        write_line(STDERR_FILENO, storage, text);
     }
 }
 
@@ -201,7 +204,7 @@ void log_text(struct log_line *line, const char *key, struct span value)
     const char *quote = needs_quotes(value) ? "\"" : "";
 
     if (!line->buf.overflowed)
-        buf_printf(&line->buf, " %s=%s", key, quote);
+        buf_put_texts(&line->buf, " ", key, "=", quote, NULL);
     put_clean(&line->buf, value, in_value);
     if (!line->buf.overflowed)
         buf_put_text(&line->buf, quote);
@@ -209,8 +212,12 @@ void log_text(struct log_line *line, const char *key, struct span value)
 
 void log_number(struct log_line *line, const char *key, int64_t value)
 {
+    char storage[32];
+    struct buf digits = buf_over(storage, sizeof storage);
+
+    buf_put_number(&digits, value < 0 ? 0 - (unsigned long long)value : (unsigned long long)value);
     if (!line->buf.overflowed)
-        buf_printf(&line->buf, " %s=%lld", key, (long long)value);
+        buf_put_texts(&line->buf, " ", key, value < 0 ? "=-" : "=", storage, NULL);
 }
 
 void log_end(struct log_line *line)

@@ -34,12 +34,16 @@ bool network_address_is_ip4(const unsigned char address[static NETWORK_ADDRESS_S
 void network_address_text(const unsigned char address[static NETWORK_ADDRESS_SIZE],
                           char text[static NETWORK_ADDRESS_TEXT_SIZE])
 {
-    bool is_ip4 = network_address_is_ip4(address);
+    struct buf written = buf_over(text, NETWORK_ADDRESS_TEXT_SIZE);
 
-    /* It fails for lack of room alone. */
-    text[0] = '\0';
-    (void)inet_ntop(is_ip4 ? AF_INET : AF_INET6, is_ip4 ? address + IP4_OFFSET : address, text,
-                    NETWORK_ADDRESS_TEXT_SIZE);
+    if (!network_address_is_ip4(address)) {
+        (void)inet_ntop(AF_INET6, address, text, NETWORK_ADDRESS_TEXT_SIZE); /* it fails for lack of room alone */
+        return;
+    }
+    for (size_t i = IP4_OFFSET; i < NETWORK_ADDRESS_SIZE; i++) {
+        buf_put_text(&written, i == IP4_OFFSET ? "" : ".");
+        buf_put_number(&written, address[i]);
+    }
 }
 
 /* ---- networks ---- */

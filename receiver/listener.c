@@ -81,7 +81,8 @@ static int fork_session(struct reception *r, int fd, const struct client *client
                               .offers_tls = starttls_is_offered(&r->offer),
                               .is_proxied = client->is_proxy,
                               .stop = r->stop[0]};
-    pid_t process = FAULT_ERRNO("session-fork") ? -1 : fork();
+    /* What fork() does besides is for threads and streams, which a session has none of; it would copy their pages. */
+    pid_t process = FAULT_ERRNO("session-fork") ? -1 : _Fork();
 
     if (process == 0)
         _exit(session_run(&session, &r->sandbox));

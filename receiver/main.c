@@ -157,7 +157,7 @@ static int part_in_two(const struct config *config, struct err *err)
         return -1;
     /* Before the session's first word: a client that leaves at once has no address any more. */
     client_of(STDIN_FILENO, &config->trusted_proxies, &client);
-    child = fork();
+    child = _Fork(); /* as in the listener: neither thread nor stream is there */
     if (child < 0)
         return err_system(err, "fork");
     if (child == 0)

@@ -127,9 +127,10 @@ void reply_put(struct buf *output, enum reply reply, struct span argument)
     char storage[REPLY_LINE_MAX + 1];
     struct buf line = buf_over(storage, sizeof storage);
 
-    buf_printf(&line, "%03u ", row->code);
+    buf_put_number(&line, row->code);
+    buf_put_byte(&line, ' ');
     if (row->status != NULL)
-        buf_printf(&line, "%s ", row->status);
+        buf_put_texts(&line, row->status, " ", NULL);
     buf_put_text(&line, row->text);
     if (row->rest != NULL) {
         struct span rest = span_text(row->rest);
@@ -150,10 +151,12 @@ void reply_put_ehlo(struct buf *output, struct span hostname, uint64_t max_messa
     put_cleaned(&lines, hostname, REPLY_LINE_MAX - lines.size - 2);
     buf_put_text(&lines, "\r\n");
     for (size_t i = 0; i < sizeof extensions / sizeof extensions[0]; i++)
-        buf_printf(&lines, "250-%s\r\n", extensions[i]);
+        buf_put_texts(&lines, "250-", extensions[i], "\r\n", NULL);
     if (offer_starttls)
         buf_put_text(&lines, "250-STARTTLS\r\n");
-    buf_printf(&lines, "250 SIZE %llu\r\n", (unsigned long long)max_message_size);
+    buf_put_text(&lines, "250 SIZE ");
+    buf_put_number(&lines, max_message_size);
+    buf_put_text(&lines, "\r\n");
     buf_put(output, buf_span(&lines));
 }
 

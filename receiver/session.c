@@ -27,12 +27,12 @@ enum {
 };
 static_assert((int)OUTPUT_SIZE >= (int)SMTP_OUTPUT_MIN, "an answer must fit");
 
-/* Everything the session works with. Static: the sandbox allows no memory to be asked for. */
+/* Everything the session works with. Static: the sandbox allows no memory to be asked for. What is used by all stands
+ * before what is large: each page that is touched costs about as much as a reply. */
 struct conversation {
     const struct session *session;
     int in, out; /* the client, or the stream that stands for it once there is TLS */
     struct smtp_policy policy;
-    struct smtp smtp;
     struct buf output;
     struct span input;    /* what was read and not yet looked at */
     int64_t session_ends; /* monotonic milliseconds */
@@ -42,8 +42,9 @@ struct conversation {
     uint64_t body_written; /* bytes */
     bool over;
     bool orphaned; /* over because the writer is gone */
-    char input_storage[INPUT_SIZE];
     char output_storage[OUTPUT_SIZE];
+    struct smtp smtp;
+    char input_storage[INPUT_SIZE];
     char recipient_storage[WIRE_RECIPIENTS_MAX];
     char frame_storage[WIRE_FRAME_MAX];
 };
@@ -181,12 +182,10 @@ static bool may_stop(const struct conversation *c)
 /* As session_wait(). */
 static int wait_for(struct conversation *c, int fd, short events)
 {
-    const struct session_wait wait = {
-        .fd = fd,
-        .events = events,
-        .writer = c->session->writer,
-        .stop = events == POLLIN && may_stop(c) ? c->session->stop : -1,
-    };
+    const struct session_wait wait = {.fd = fd,
+                                      .events = events,
+                                      .writer = c->session->writer,
+                                      .stop = events == POLLIN && may_stop(c) ? c->session->stop : -1};
     int ready = session_wait(&wait, deadline(c, events));
 
     if (ready < 0)
@@ -198,7 +197,7 @@ static int wait_for(struct conversation *c, int fd, short events)
 static void flush(struct conversation *c)
 {
     while (!c->over && c->output.size > 0) {
-        ssize_t written = session_send(c->out, buf_span(&c->output));
+        ssize_t written = session_send(c->out, buf_span(&c->output), c->smtp.quits && c->input.size == 0);
 
         if (written == 0)
             written = wait_for(c, c->out, POLLOUT) == 1 ? write(c->out, c->output.data, c->output.size) : -1;
@@ -356,7 +355,7 @@ static void step(struct conversation *c)
 static void apologise(struct conversation *c)
 {
     smtp_hang_up(&c->smtp, REPLY_UNAVAILABLE, &c->output);
-    (void)session_send(c->out, buf_span(&c->output));
+    (void)session_send(c->out, buf_span(&c->output), false);
 }
 
 static void begin(struct conversation *c, const struct session *session)
@@ -376,7 +375,7 @@ static void begin(struct conversation *c, const struct session *session)
 
 int session_run(const struct session *session, struct sandbox *sandbox)
 {
-    static struct conversation c;
+    static _Alignas(4096) struct conversation c; /* on pages of its own: none is a copy of the listener's */
     struct err err;
 
     begin(&c, session);

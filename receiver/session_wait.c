@@ -26,11 +26,11 @@ int session_wait(const struct session_wait *wait, int64_t ends)
     }
 }
 
-ssize_t session_send(int fd, struct span bytes)
+ssize_t session_send(int fd, struct span bytes, bool is_last)
 {
     struct iovec part = {.iov_base = (void *)(uintptr_t)bytes.data, .iov_len = bytes.size};
     const struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-    ssize_t sent = sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    ssize_t sent = sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL | (is_last ? MSG_MORE : 0));
 
     return sent < 0 && (errno == EAGAIN || errno == EINTR || errno == ENOTSOCK) ? 0 : sent;
 }

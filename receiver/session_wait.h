@@ -5,6 +5,7 @@
 #ifndef RECEIVER_SESSION_WAIT_H
 #define RECEIVER_SESSION_WAIT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -27,8 +28,10 @@ int session_wait(const struct session_wait *wait, int64_t ends);
 
 /*
  * Sends what a client's socket has room for, which is nearly always all of a reply: then there is nothing to wait
- * for. Gives how many bytes were taken, 0 when it has to be waited for (or is no socket), -1 when the client is gone.
+ * for. `is_last`: the connection ends right behind, and its end goes out in the same packet. Only to a client of whom
+ * nothing is left to be read: the kernel would throw away what has not gone out. Gives how many bytes were taken, 0
+ * when it has to be waited for (or is no socket), -1 when the client is gone.
  */
-ssize_t session_send(int fd, struct span bytes);
+ssize_t session_send(int fd, struct span bytes, bool is_last);
 
 #endif

@@ -2,18 +2,31 @@
 
 #include <assert.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 int slots_open(struct slots *slots, size_t size, struct err *err)
 {
-    *slots = (struct slots){.list = calloc(size, sizeof *slots->list), .size = size};
-    return slots->list == NULL ? err_system(err, "memory for %zu sessions", size) : 0;
+    size_t bytes = size * sizeof *slots->list;
+    void *list = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    *slots = (struct slots){0};
+    if (list == MAP_FAILED)
+        return err_system(err, "memory for %zu sessions", size);
+    *slots = (struct slots){.list = list, .size = size};
+    /* No session has it: it need not know of other clients, and a page that it shares is copied at the next change.
+     */
+    if (madvise(list, bytes, MADV_DONTFORK) == 0)
+        return 0;
+    err_system(err, "keeping %zu sessions apart", size);
+    slots_free(slots);
+    return -1;
 }
 
 void slots_free(struct slots *slots)
 {
-    free(slots->list);
+    if (slots->list != NULL)
+        (void)munmap(slots->list, slots->size * sizeof *slots->list);
     *slots = (struct slots){0};
 }
 
@@ -29,7 +42,7 @@ bool slots_are_nearly_full(const struct slots *slots)
 
 static struct slot *find_process(const struct slots *slots, pid_t process)
 {
-    for (size_t i = 0; i < slots->size; i++)
+    for (size_t i = 0; i < slots->reach; i++)
         if (slots->list[i].process == process)
             return &slots->list[i];
     return NULL;
@@ -39,7 +52,7 @@ size_t slots_count(const struct slots *slots, const struct client *client)
 {
     size_t count = 0;
 
-    for (size_t i = 0; i < slots->size; i++)
+    for (size_t i = 0; i < slots->reach; i++)
         if (slots->list[i].process != 0 && !slots->list[i].client.is_proxy &&
             memcmp(slots->list[i].client.network, client->network, CLIENT_NETWORK_SIZE) == 0)
             count++;
@@ -50,7 +63,10 @@ void slots_add(struct slots *slots, pid_t process, uint64_t number, const struct
 {
     struct slot *slot = find_process(slots, 0);
 
-    assert(slot != NULL);
+    if (slot == NULL) {
+        assert(slots->reach < slots->size);
+        slot = &slots->list[slots->reach++];
+    }
     *slot = (struct slot){.process = process, .number = number, .client = *client};
     slots->taken++;
 }
@@ -69,7 +85,7 @@ bool slots_remove(struct slots *slots, pid_t process, struct client *client)
 
 pid_t slots_find(const struct slots *slots, uint64_t number)
 {
-    for (size_t i = 0; i < slots->size; i++)
+    for (size_t i = 0; i < slots->reach; i++)
         if (slots->list[i].process != 0 && slots->list[i].number == number)
             return slots->list[i].process;
     return 0;
@@ -77,7 +93,7 @@ pid_t slots_find(const struct slots *slots, uint64_t number)
 
 void slots_signal(const struct slots *slots, int number)
 {
-    for (size_t i = 0; i < slots->size; i++)
+    for (size_t i = 0; i < slots->reach; i++)
         if (slots->list[i].process != 0)
             (void)kill(slots->list[i].process, number);
 }

@@ -6,6 +6,8 @@
  *     slots_add(&slots, process, number, &client);
  *     slots_remove(&slots, process, &client);          when it has ended
  *     slots_free(&slots);
+ *
+ * A process forked from the listener does not have the list.
  */
 #ifndef RECEIVER_SLOTS_H
 #define RECEIVER_SLOTS_H
@@ -27,6 +29,7 @@ struct slot {
 struct slots {
     struct slot *list;
     size_t size;  /* of the list */
+    size_t reach; /* all behind are free, and have never been taken */
     size_t taken; /* of them */
 };
 

@@ -123,6 +123,7 @@ struct smtp {
 
     bool secured; /* TLS is active */
     struct smtp_rejection rejection;
+    bool quits;           /* the client has said QUIT, and all is answered but that the connection ends */
     bool asked;           /* the client has said that it brings mail, in whatever words */
     enum reply sent_away; /* the 421 with which the session ends; or REPLY_NONE */
     unsigned commands;

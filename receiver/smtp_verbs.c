@@ -166,6 +166,7 @@ static enum smtp_event take_rset(struct smtp *smtp, const struct command *comman
 static enum smtp_event take_quit(struct smtp *smtp, const struct command *command, struct buf *output)
 {
     (void)command;
+    smtp->quits = true;
     smtp_hang_up(smtp, REPLY_GOODBYE, output);
     return SMTP_GO_ON;
 }

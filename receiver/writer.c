@@ -62,8 +62,11 @@ static struct commit_entry *add_group(struct writer *writer, struct commit_entry
     return entry;
 }
 
-static void add_all(struct writer *writer, struct commit_entry *entry)
+/* Of a writer, by whatever thread of its commit, or by itself when that has nothing in hand. */
+static void add_all(void *context, struct commit_entry *entry)
 {
+    struct writer *writer = context;
+
     while (entry != NULL)
         entry = add_group(writer, entry);
 }
@@ -213,7 +216,7 @@ static int start_commit(struct writer *writer, struct writer_session *session, s
 {
     if (session->size <= ALONE_MAX && is_only_message(writer, session))
         return commit_alone(writer, session, err);
-    if (!writer->commit.is_open && (writer_commit_open(&writer->commit, &writer->spool, err) != 0 ||
+    if (!writer->commit.is_open && (writer_commit_open(&writer->commit, &writer->spool, add_all, writer, err) != 0 ||
                                     watch(writer, writer->commit.wake, &writer->commit, err) != 0)) {
         log_say(LOG_ERR, "no flushing side by side: %s", err->text);
         writer_commit_close(&writer->commit);
@@ -305,7 +308,6 @@ static int serve_some(struct writer *writer, struct err *err)
 {
     struct epoll_event events[EVENTS_MAX];
     int count = epoll_wait(writer->events, events, EVENTS_MAX, -1);
-    struct commit_entry *ended;
 
     if (count < 0)
         return errno == EINTR ? 0 : err_system(err, "epoll_wait");
@@ -316,9 +318,8 @@ static int serve_some(struct writer *writer, struct err *err)
             hear(writer, events[i].data.ptr);
     }
     /* Behind the rest, which may be about sessions that end here. */
-    ended = writer->commit.is_open ? writer_commit_take(&writer->commit) : NULL;
-    add_all(writer, ended);
-    answer_all(writer, ended);
+    if (writer->commit.is_open)
+        answer_all(writer, writer_commit_take(&writer->commit));
     return 0;
 }
 

@@ -1,5 +1,6 @@
 #include "receiver/writer_commit.h"
 
+#include <malloc.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -34,26 +35,41 @@ static struct commit_entry *take_all(struct commit_queue *queue)
     return first;
 }
 
-/* ---- the threads; all with the lock held but where it is let go ---- */
-
-static void end(struct writer_commit *commit, struct commit_entry *entry)
-{
-    bool was_empty = commit->ended.first == NULL;
-
-    push(&commit->ended, entry);
-    if (was_empty)
-        (void)eventfd_write(commit->wake, 1); /* once for each time that it is read, so it never blocks */
-}
-
-static void end_group(struct writer_commit *commit, struct commit_entry *group, const struct err *err)
+static void append(struct commit_queue *queue, struct commit_entry *group)
 {
     while (group != NULL) {
         struct commit_entry *entry = group;
 
         group = entry->next;
-        entry->err = *err;
-        end(commit, entry);
+        push(queue, entry);
     }
+}
+
+/* ---- the threads; all with the lock held but where it is let go ---- */
+
+/* Once for each time that it is read, so it never blocks; and with the lock let go, or who is woken would have to
+ * wait for it at once. */
+static void wake_writer(struct writer_commit *commit)
+{
+    if (commit->is_woken)
+        return;
+    commit->is_woken = true;
+    (void)pthread_mutex_unlock(&commit->lock);
+    (void)eventfd_write(commit->wake, 1);
+    (void)pthread_mutex_lock(&commit->lock);
+}
+
+static void end_group(struct writer_commit *commit, struct commit_entry *group)
+{
+    append(&commit->ended, group);
+    wake_writer(commit);
+}
+
+static void fail_group(struct writer_commit *commit, struct commit_entry *group, const struct err *err)
+{
+    for (struct commit_entry *entry = group; entry != NULL; entry = entry->next)
+        entry->err = *err;
+    end_group(commit, group);
 }
 
 /* A few may wait for as many that are on their way; the last of these finds nobody to wait for. */
@@ -69,16 +85,34 @@ static void flush_folder(struct writer_commit *commit)
     commit->folder_is_flushed = true;
     while (is_folder_due(commit)) {
         struct commit_entry *group = take_all(&commit->settled);
-        struct err err = {0};
+        struct err err;
+        int status;
 
         commit->settled_count = 0;
         (void)pthread_mutex_unlock(&commit->lock);
-        if (spool_flush_new(commit->spool, &err) == 0)
-            err.kind = ERR_NONE;
+        status = spool_flush_new(commit->spool, &err);
         (void)pthread_mutex_lock(&commit->lock);
-        end_group(commit, group, &err);
+        if (status == 0)
+            append(&commit->flushed, group);
+        else
+            fail_group(commit, group, &err);
     }
     commit->folder_is_flushed = false;
+}
+
+/* By one thread at a time, too. What is flushed while another process has the index gets the next transaction. */
+static void record_flushed(struct writer_commit *commit)
+{
+    commit->is_recording = true;
+    while (commit->flushed.first != NULL) {
+        struct commit_entry *group = take_all(&commit->flushed);
+
+        (void)pthread_mutex_unlock(&commit->lock);
+        commit->record(commit->context, group);
+        (void)pthread_mutex_lock(&commit->lock);
+        end_group(commit, group);
+    }
+    commit->is_recording = false;
 }
 
 static void settle_next(struct writer_commit *commit)
@@ -94,13 +128,16 @@ static void settle_next(struct writer_commit *commit)
     (void)pthread_mutex_lock(&commit->lock);
     commit->nearly_settled -= is_waited_for;
     if (status != 0) {
-        end(commit, entry);
+        push(&commit->ended, entry);
+        wake_writer(commit);
     } else {
         push(&commit->settled, entry);
         commit->settled_count++;
     }
     if (!commit->folder_is_flushed)
         flush_folder(commit);
+    if (!commit->is_recording)
+        record_flushed(commit);
 }
 
 static void *work(void *context)
@@ -136,20 +173,27 @@ static void add_thread(struct writer_commit *commit)
 
 /* ---- for the writer ---- */
 
-int writer_commit_open(struct writer_commit *commit, const struct spool *spool, struct err *err)
+int writer_commit_open(struct writer_commit *commit, const struct spool *spool, commit_record *record, void *context,
+                       struct err *err)
 {
     *commit = (struct writer_commit){.spool = spool,
+                                     .record = record,
+                                     .context = context,
                                      .wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
                                      .lock = PTHREAD_MUTEX_INITIALIZER,
                                      .wanted = PTHREAD_COND_INITIALIZER};
     if (commit->wake < 0)
         return err_system(err, "eventfd");
+    /* Only one of them needs memory at a time; by itself the C library sets some aside for each. */
+    (void)mallopt(M_ARENA_MAX, 1);
     commit->is_open = true;
     return 0;
 }
 
 void writer_commit_start(struct writer_commit *commit, struct commit_entry *entry)
 {
+    bool is_awaited;
+
     entry->err.kind = ERR_NONE;
     (void)pthread_mutex_lock(&commit->lock);
     push(&commit->waiting, entry);
@@ -157,9 +201,10 @@ void writer_commit_start(struct writer_commit *commit, struct commit_entry *entr
         add_thread(commit);
     if (commit->thread_count == 0)
         settle_next(commit); /* no thread is to be had: slower, and just as safe */
-    else if (commit->idle > 0)
-        (void)pthread_cond_signal(&commit->wanted);
+    is_awaited = commit->idle > 0;
     (void)pthread_mutex_unlock(&commit->lock);
+    if (is_awaited)
+        (void)pthread_cond_signal(&commit->wanted);
 }
 
 struct commit_entry *writer_commit_take(struct writer_commit *commit)
@@ -168,8 +213,9 @@ struct commit_entry *writer_commit_take(struct writer_commit *commit)
     eventfd_t count;
 
     (void)pthread_mutex_lock(&commit->lock);
-    if (commit->ended.first != NULL)
-        (void)eventfd_read(commit->wake, &count);
+    /* One that is still to write it wakes the writer once more, and for what ends until then. */
+    if (commit->is_woken && eventfd_read(commit->wake, &count) == 0)
+        commit->is_woken = false;
     taken = take_all(&commit->ended);
     (void)pthread_mutex_unlock(&commit->lock);
     return taken;

@@ -2,7 +2,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -21,7 +20,8 @@ void writer_session_init(struct writer_session *session, const struct config *co
 {
     *session = (struct writer_session){.socket = socket, .file = -1};
     writer_tls_init(&session->tls);
-    snprintf(session->client, sizeof session->client, "%.*s", (int)client.size, client.data);
+    client = span_slice(client, 0, sizeof session->client - 1);
+    memcpy(session->client, client.data, client.size); /* the NUL is there already */
     if (writer_proxy_join(&session->proxy, config, session->client))
         session->state = WRITER_MEETING;
 }

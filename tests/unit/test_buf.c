@@ -319,6 +319,50 @@ static void printing_fits_or_leaves_no_trace(void **state)
     assert_int_equal(storage[7], '\0');
 }
 
+static void printing_numbers(void **state)
+{
+    const struct {
+        unsigned long long number;
+        struct span digits;
+    } cases[] = {{0, SPAN("0")}, {9, SPAN("9")}, {10, SPAN("10")}, {ULLONG_MAX, SPAN("18446744073709551615")}};
+    char storage[21];
+    struct buf buf = buf_over(storage, sizeof storage);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        buf_clear(&buf);
+        buf_put_number(&buf, cases[i].number);
+        assert_true(span_equal(buf_span(&buf), cases[i].digits));
+    }
+    buf_clear(&buf);
+    buf_put_digits(&buf, 7, 0);
+    buf_put_digits(&buf, 7, 3);
+    buf_put_digits(&buf, 1234, 3);
+    buf_put_digits(&buf, 0, 2);
+    assert_true(span_equal(buf_span(&buf), SPAN("7007123400")));
+    buf_put_digits(&buf, 1, 10);
+    assert_false(buf.overflowed);
+    buf_put_number(&buf, 1);
+    assert_true(buf.overflowed);
+}
+
+static void several_texts_fit_or_leave_no_trace(void **state)
+{
+    char storage[8];
+    struct buf buf = buf_over(storage, sizeof storage);
+
+    (void)state;
+    buf_put_texts(&buf, "ab", "", "=", "12", NULL);
+    assert_true(span_equal(buf_span(&buf), SPAN("ab=12")));
+    assert_false(buf.overflowed);
+    buf_put_texts(&buf, "3", "45", NULL);
+    assert_true(buf.overflowed);
+    assert_string_equal(storage, "ab=12");
+    buf_put_texts(&buf, "3", "4", NULL);
+    assert_memory_equal(storage, "ab=1234", 8);
+    assert_true(buf.overflowed);
+}
+
 static void consuming(void **state)
 {
     char storage[16];
@@ -358,6 +402,8 @@ int main(void)
         cmocka_unit_test(what_does_not_fit_whole_is_not_added),
         cmocka_unit_test(the_smallest_buffer_holds_nothing),
         cmocka_unit_test(printing_fits_or_leaves_no_trace),
+        cmocka_unit_test(printing_numbers),
+        cmocka_unit_test(several_texts_fit_or_leave_no_trace),
         cmocka_unit_test(consuming),
     };
 

@@ -100,6 +100,21 @@ static void the_clocks_run(void **state)
     }
 }
 
+/* No clock says so, but a database may. */
+static void a_year_of_many_digits_is_cut(void **state)
+{
+    char iso[CLOCK_ISO8601_SIZE];
+    char rfc[CLOCK_RFC5322_SIZE];
+
+    (void)state;
+    clock_iso8601(INT64_MAX, iso);
+    assert_string_equal(iso, "292278994-08-17T07:12:55");
+    clock_iso8601(INT64_MIN, iso);
+    assert_string_equal(iso, "-292275055-05-16T16:47:.");
+    clock_rfc5322(INT64_MAX, rfc);
+    assert_string_equal(rfc, "Sun, 17 Aug 292278994 07:12:55");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -107,6 +122,7 @@ int main(void)
         cmocka_unit_test(the_locale_does_not_matter),
         cmocka_unit_test(absurd_times_stay_in_bounds),
         cmocka_unit_test(the_clocks_run),
+        cmocka_unit_test(a_year_of_many_digits_is_cut),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,13 +6,16 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/index.h"
+#include "common/index_busy.h"
 #include "common/state.h"
 #include "schema/schema.h"
 #include "tests/unit/support.h"
@@ -554,6 +557,45 @@ static int take_out_of_wal(void *context)
     return status == SQLITE_BUSY ? 0 : 2;
 }
 
+/* Sooner than SQLite would look again, and in all as long as was asked for. */
+static void a_lock_is_waited_for_in_small_steps(void **state)
+{
+    static const int totals_ms[] = {INDEX_BUSY_MS, INDEX_LOOP_BUSY_MS, INDEX_RECEIVER_BUSY_MS, 1};
+
+    (void)state;
+    assert_in_range(index_busy_pause_us(0, INDEX_BUSY_MS), 1, 100);
+    assert_in_range(index_busy_pause_us(1000, INDEX_BUSY_MS), 0, 0);
+    assert_in_range(index_busy_pause_us(0, 0), 0, 0);
+    for (size_t i = 0; i < sizeof totals_ms / sizeof totals_ms[0]; i++) {
+        int left_us = totals_ms[i] * 1000;
+        int count = 0;
+
+        for (int pause_us; (pause_us = index_busy_pause_us(count, totals_ms[i])) > 0; count++)
+            left_us -= pause_us;
+        assert_int_equal(left_us, 0);
+        assert_in_range(count, 2, 16 + totals_ms[i] / 50); /* and the more seldom, the longer it lasts */
+        assert_int_equal(index_busy_pause_us(INT_MAX, totals_ms[i]), 0);
+    }
+}
+
+static void a_lock_is_waited_for_no_longer(void **state)
+{
+    enum { PATIENCE_MS = 60 };
+    struct bed *bed = *state;
+    struct index second;
+    int64_t began_ms;
+
+    assert_ok(bed, index_open(&second, bed->path, INDEX_PROCESSOR, &bed->err));
+    assert_int_equal(index_wait_at_most(second.db, PATIENCE_MS), SQLITE_OK);
+    assert_ok(bed, index_begin(&bed->index, &bed->err));
+    began_ms = clock_monotonic_ms();
+    assert_int_equal(index_begin(&second, &bed->err), -1);
+    assert_in_range(clock_monotonic_ms() - began_ms, PATIENCE_MS - 1, 20 * PATIENCE_MS);
+    index_rollback(&bed->index);
+    assert_ok(bed, index_begin(&second, &bed->err));
+    index_close(&second);
+}
+
 /*
  * POSIX drops all of a process's locks on a file when the process closes any descriptor of it: opening an index must
  * not open the file behind SQLite's back, where a connection may hold locks on it.
@@ -1013,6 +1055,8 @@ int main(void)
         WITH_FOLDER(processes_make_one_index_together),
         WITH_FOLDER(a_new_file_that_is_locked_is_waited_for),
         WITH_INDEX(a_busy_lock_is_temporary),
+        cmocka_unit_test(a_lock_is_waited_for_in_small_steps),
+        WITH_INDEX(a_lock_is_waited_for_no_longer),
         WITH_FOLDER(opening_twice_keeps_the_locks),
         WITH_FOLDER(the_log_does_not_stay_large),
         WITH_INDEX(a_message_is_kept_whole),

@@ -246,14 +246,13 @@ static void become_session(int client, int writer)
     leave(status);
 }
 
-static struct talk start(void)
+/* With this pair between the client and the session. */
+static struct talk start_over(const int client[static 2])
 {
     struct talk talk;
     struct err err;
-    int client[2];
     int writer[2];
 
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, client), 0);
     assert_int_equal(frame_pair(writer, &err), 0);
     talk = (struct talk){.client = client[0], .writer = writer[0], .session = fork()};
     assert_true(talk.session >= 0);
@@ -265,6 +264,31 @@ static struct talk start(void)
     (void)close(client[1]);
     (void)close(writer[1]);
     return talk;
+}
+
+static struct talk start(void)
+{
+    int client[2];
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, client), 0);
+    return start_over(client);
+}
+
+static struct talk start_over_tcp(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    int listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int client[2] = {socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+
+    assert_int_equal(bind(listening, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(listening, 1), 0);
+    assert_int_equal(getsockname(listening, (struct sockaddr *)&address, &size), 0);
+    assert_int_equal(connect(client[0], (struct sockaddr *)&address, sizeof address), 0);
+    client[1] = accept4(listening, NULL, NULL, SOCK_CLOEXEC);
+    assert_true(client[1] >= 0);
+    (void)close(listening);
+    return start_over(client);
 }
 
 static void say(const struct talk *talk, const char *text)
@@ -451,6 +475,37 @@ static void test_alarm(void **state)
     assert_true(support_died(finish(&talk), SIGALRM));
 }
 
+/* Whoever sees the answer to QUIT sees the end of the connection behind it: both come in one packet. */
+static void test_goodbye(void **state)
+{
+    struct talk talk = start_over_tcp();
+    struct pollfd client = {.fd = talk.client, .events = POLLIN | POLLRDHUP};
+
+    (void)state;
+    assert_true(hear(&talk, "220 "));
+    say(&talk, "QUIT\r\n");
+    assert_int_equal(poll(&client, 1, PATIENCE_MS), 1);
+    assert_true((client.revents & POLLRDHUP) != 0);
+    assert_true(hear(&talk, "221 2.0.0 "));
+    assert_true(support_exited(finish(&talk), 0));
+}
+
+/* With more behind QUIT than is read the connection is reset, which must not take the answer along. */
+static void test_goodbye_to_who_goes_on(void **state)
+{
+    static char text[64 * 1024 + 1];
+    struct talk talk = start_over_tcp();
+    struct buf buf = buf_over(text, sizeof text);
+
+    (void)state;
+    assert_true(hear(&talk, "220 "));
+    for (buf_put_text(&buf, "QUIT\r\n"); !buf.overflowed;)
+        buf_put_text(&buf, "NOOP\r\n");
+    say(&talk, text);
+    assert_true(hear(&talk, "221 2.0.0 "));
+    assert_true(support_exited(finish(&talk), 0));
+}
+
 /* It keeps the client, the writer and descriptor 2; whatever else was open, the log above all, is gone. */
 static void test_descriptors(void **state)
 {
@@ -489,6 +544,8 @@ int main(void)
         cmocka_unit_test(test_writer_gone_while_committing),
         cmocka_unit_test(test_writer_gone_while_idle),
         cmocka_unit_test(test_alarm),
+        cmocka_unit_test(test_goodbye),
+        cmocka_unit_test(test_goodbye_to_who_goes_on),
         cmocka_unit_test(test_descriptors),
     };
 

@@ -1,8 +1,10 @@
+#include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -47,6 +49,27 @@ static void test_fill_and_free(void **state)
     slots_add(&slots, 104, 4, &two);
     assert_int_equal(slots_find(&slots, 4), 104);
     assert_int_equal(slots_count(&slots, &two), 2);
+    slots_free(&slots);
+}
+
+/* A session must not learn who the other clients are. */
+static void test_not_for_sessions(void **state)
+{
+    struct client client = client_of_network(1);
+    struct slots slots;
+    struct err err;
+    int status;
+    pid_t process;
+
+    (void)state;
+    assert_int_equal(slots_open(&slots, 1000, &err), 0);
+    slots_add(&slots, 101, 1, &client);
+    process = fork();
+    if (process == 0)
+        _exit(mincore(slots.list, sizeof *slots.list, (unsigned char[1]){0}) == 0 ? 1 : errno == ENOMEM ? 0 : 2);
+    assert_int_equal(waitpid(process, &status, 0), process);
+    assert_int_equal(status, 0);
+    assert_int_equal(slots_find(&slots, 1), 101);
     slots_free(&slots);
 }
 
@@ -96,6 +119,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fill_and_free),
+        cmocka_unit_test(test_not_for_sessions),
         cmocka_unit_test(test_proxies_do_not_count),
         cmocka_unit_test(test_signal),
     };

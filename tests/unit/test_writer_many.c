@@ -439,6 +439,52 @@ static void test_locked_index(void **state)
     assert_non_null(strstr(read_log(&f), "has no index row yet: it failed a moment ago"));
 }
 
+static void discard(int session)
+{
+    char storage[64];
+    struct buf frame = buf_over(storage, sizeof storage);
+    struct err err;
+
+    frame_start(&frame, WIRE_DISCARD);
+    assert_int_equal(frame_send(session, &frame, NULL, 0, &err), 0);
+}
+
+/* While what is complete waits for the index, others begin their messages, and what completes meanwhile joins it. */
+static void test_no_waiting_for_the_index(void **state)
+{
+    enum { ROUNDS = 50 };
+    struct fixture f = start(state, "");
+    int first = join(&f, 1);
+    int second = join(&f, 2);
+    int other = join(&f, 3);
+    struct index index;
+    struct err err;
+
+    assert_int_equal(index_open(&index, support_path(f.folder, "lib/index.db"), INDEX_PROCESSOR, &err), 0);
+    assert_int_equal(index_begin(&index, &err), 0);
+    write_message(first);
+    write_message(second);
+    send_commit(first, 2);
+    while (count_files(&f, "spool/new") == 0)
+        (void)poll(NULL, 0, 1);
+    send_commit(second, 2);
+    for (int i = 0; i < ROUNDS; i++) {
+        write_message(other);
+        discard(other);
+    }
+    assert_int_equal(poll(&(struct pollfd){.fd = first, .events = POLLIN}, 1, 0), 0);
+    index_rollback(&index);
+    index_close(&index);
+    assert_int_equal(hear(first).type, WIRE_COMMITTED);
+    assert_int_equal(hear(second).type, WIRE_COMMITTED);
+    (void)close(first);
+    (void)close(second);
+    (void)close(other);
+    finish(&f);
+    assert_stored(&f, 2);
+    assert_rows(&f, 2);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, support_make_folder, support_remove_folder)
 
 int main(void)
@@ -449,7 +495,7 @@ int main(void)
         TEST(test_deaf_session),  TEST(test_sessions_gone),
         TEST(test_listener_gone), TEST(test_malformed_joins),
         TEST(test_reserve),       TEST(test_declared_beyond_the_limit),
-        TEST(test_locked_index),
+        TEST(test_locked_index),  TEST(test_no_waiting_for_the_index),
     };
 
     (void)signal(SIGPIPE, SIG_IGN);
