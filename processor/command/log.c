@@ -225,9 +225,9 @@ static int start_journal(const char *id, pid_t *child, int *output, struct err *
 
 static int search_journal(struct command_call *call, const char *id, struct err *err)
 {
-    int output = -1, ended, status = -1;
+    int output = -1, ended = 0, status = -1;
     FILE *log;
-    pid_t child;
+    pid_t child = -1;
 
     if (start_journal(id, &child, &output, err) != 0)
         return -1;
