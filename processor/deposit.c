@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "common/fault.h"
 #include "common/id.h"
+#include "common/io.h"
 
 enum {
     NUMBER_MAX = 10000, /* files of one name; more is a mistake, and slow */
@@ -63,23 +64,9 @@ static int open_draft(const struct deposit *deposit, struct draft *draft, struct
     return draft->fd >= 0 ? 0 : err_system(err, "a file in %s", deposit->path);
 }
 
-static int write_all(int fd, struct span contents)
-{
-    while (contents.size > 0) {
-        ssize_t put = write(fd, contents.data, contents.size);
-
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put < 0)
-            return -1;
-        contents = span_slice(contents, (size_t)put, contents.size);
-    }
-    return 0;
-}
-
 static int fill_draft(const struct deposit *deposit, const struct draft *draft, struct span contents, struct err *err)
 {
-    if (FAULT_ERRNO("deposit-write") || write_all(draft->fd, contents) != 0 || FAULT_ERRNO("deposit-fsync") ||
+    if (FAULT_ERRNO("deposit-write") || io_write_all(draft->fd, contents) != 0 || FAULT_ERRNO("deposit-fsync") ||
         fsync(draft->fd) != 0)
         return err_system(err, "writing a file in %s", deposit->path);
     FAULT_POINT("deposit-after-write");

@@ -172,15 +172,15 @@ int ledger_start(struct index *index, struct delivery *delivery, int64_t now_ms,
     return 0;
 }
 
-static int end_attempt(struct index *index, const struct delivery *delivery, const struct ledger_end *end,
-                       int64_t now_ms, struct err *err)
+int ledger_end_run(struct index *index, enum statement statement, int64_t delivery, int64_t number,
+                   const struct ledger_end *end, int64_t now_ms, struct err *err)
 {
     struct query query;
 
-    if (query_start(&query, index, STATEMENT_ATTEMPT_END, err) != 0)
+    if (query_start(&query, index, statement, err) != 0)
         return -1;
-    query_number(&query, ":delivery_id", delivery->id);
-    query_number(&query, ":number", delivery->attempts);
+    query_number(&query, ":delivery_id", delivery);
+    query_number(&query, ":number", number);
     query_number(&query, ":now", now_ms);
     query_text(&query, ":outcome", span_text(state_word(end->state)));
     if (end->has_exit_code)
@@ -291,7 +291,8 @@ static int pass_on(struct index *index, const struct delivery *delivery, const s
 int ledger_end_one(struct index *index, const struct delivery *delivery, const struct ledger_end *end, int64_t now_ms,
                    struct err *err)
 {
-    if (end_attempt(index, delivery, end, now_ms, err) != 0 || end_delivery(index, delivery, end, now_ms, err) != 0)
+    if (ledger_end_run(index, STATEMENT_ATTEMPT_END, delivery->id, delivery->attempts, end, now_ms, err) != 0 ||
+        end_delivery(index, delivery, end, now_ms, err) != 0)
         return -1;
     return index_changes(index) == 0 ? 0 : pass_on(index, delivery, end, now_ms, err);
 }

@@ -99,27 +99,6 @@ int ledger_dead_start(struct index *index, int64_t delivery, int64_t now_ms, str
     return ledger_finish(index, status, err);
 }
 
-static int end_run(struct index *index, int64_t delivery, const struct ledger_death *death,
-                   const struct ledger_end *end, int64_t now_ms, struct err *err)
-{
-    struct query query;
-
-    if (query_start(&query, index, STATEMENT_ON_DEAD_END, err) != 0)
-        return -1;
-    query_number(&query, ":delivery_id", delivery);
-    query_number(&query, ":number", death->run);
-    query_number(&query, ":now", now_ms);
-    query_text(&query, ":outcome", span_text(state_word(end->state)));
-    if (end->has_exit_code)
-        query_number(&query, ":exit_code", end->exit_code);
-    else if (end->signal != 0)
-        query_number(&query, ":signal", end->signal);
-    query_text(&query, ":detail", span_text(end->detail));
-    query_blob(&query, ":stdout", end->out);
-    query_blob(&query, ":stderr", end->errors);
-    return query_run(&query, err);
-}
-
 static int queue_again(struct index *index, int64_t delivery, const struct ledger_death *death, int64_t due_ms,
                        struct err *err)
 {
@@ -142,7 +121,7 @@ int ledger_dead_end(struct index *index, int64_t delivery, const struct ledger_d
         return -1;
     /* It would run again. */
     index_must_last(index);
-    status = end_run(index, delivery, death, end, now_ms, err);
+    status = ledger_end_run(index, STATEMENT_ON_DEAD_END, delivery, death->run, end, now_ms, err);
     if (status == 0 && end->state == STATE_RETRY)
         status = queue_again(index, delivery, death, end->due_ms, err);
     return ledger_finish(index, status, err);

@@ -30,6 +30,12 @@ __attribute__((warn_unused_result)) int ledger_start_one(struct index *index, in
 __attribute__((warn_unused_result)) int ledger_end_one(struct index *index, const struct delivery *delivery,
                                                        const struct ledger_end *end, int64_t now_ms, struct err *err);
 
+/* Writes down the end of a delivery's attempt, or run of an on-dead program, of this number: the statement says
+ * which. */
+__attribute__((warn_unused_result)) int ledger_end_run(struct index *index, enum statement statement,
+                                                       int64_t delivery, int64_t number, const struct ledger_end *end,
+                                                       int64_t now_ms, struct err *err);
+
 /* Ends those that shared the leader's run. */
 __attribute__((warn_unused_result)) int ledger_group_end(struct index *index, const struct delivery *leader,
                                                          const struct ledger_end *end, int64_t now_ms,

@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/io.h"
+
 enum { CHUNK_SIZE = 64 * 1024 };
 
 int scratch_open(int *fd, struct err *err)
@@ -18,18 +20,6 @@ int scratch_open(int *fd, struct err *err)
     if (*fd < 0)
         *fd = memfd_create("scratch", MFD_CLOEXEC);
     return *fd >= 0 ? 0 : err_system(err, "a scratch file");
-}
-
-static int write_all(int fd, const char *bytes, size_t size)
-{
-    for (size_t done = 0; done < size;) {
-        ssize_t put = write(fd, bytes + done, size - done);
-
-        if (put < 0 && errno != EINTR)
-            return -1;
-        done += put < 0 ? 0 : (size_t)put;
-    }
-    return 0;
 }
 
 int scratch_open_input(int *fd, struct err *err)
@@ -50,7 +40,7 @@ int scratch_open_input(int *fd, struct err *err)
             continue;
         if (got < 0)
             return err_system(err, "reading standard input");
-        if (write_all(*fd, chunk, (size_t)got) != 0)
+        if (io_write_all(*fd, (struct span){chunk, (size_t)got}) != 0)
             return err_system(err, "a scratch file");
     }
     return 0;

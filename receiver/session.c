@@ -1,17 +1,15 @@
 #include "receiver/session.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include "common/clock.h"
-#include "common/frame.h"
 #include "common/log.h"
 #include "receiver/pace.h"
-#include "receiver/session_answer.h"
+#include "receiver/session_message.h"
 #include "receiver/session_policy.h"
 #include "receiver/session_proxy.h"
 #include "receiver/session_report.h"
@@ -38,8 +36,7 @@ struct conversation {
     int64_t session_ends; /* monotonic milliseconds */
     struct pace pace;     /* of the message that is on its way */
     bool greeted;
-    int body;              /* the message's file, or -1 */
-    uint64_t body_written; /* bytes */
+    struct session_message message;
     bool over;
     bool orphaned; /* over because the writer is gone */
     char output_storage[OUTPUT_SIZE];
@@ -58,31 +55,6 @@ static void lose_writer(struct conversation *c)
     c->over = true;
 }
 
-/* Gives false when the writer is gone. */
-static bool tell(struct conversation *c, const struct buf *frame)
-{
-    struct err err;
-
-    if (frame_send(c->session->writer, frame, NULL, 0, &err) == 0)
-        return true;
-    lose_writer(c);
-    return false;
-}
-
-/* Sends a request, and waits for the answer. */
-static enum reply_failure ask(struct conversation *c, const struct buf *frame, enum wire_answer wanted, int *fd,
-                              char *id)
-{
-    enum reply_failure failure = FAILURE_TEMPORARY;
-    bool gone = false;
-
-    if (tell(c, frame))
-        failure = session_answer_hear(c->session->writer, wanted, fd, id, &gone);
-    if (gone)
-        lose_writer(c);
-    return failure;
-}
-
 static void log_through_writer(void *context, int level, struct span text)
 {
     struct conversation *c = context;
@@ -97,50 +69,22 @@ static void open_message(struct conversation *c)
 {
     struct buf frame = buf_over(c->frame_storage, sizeof c->frame_storage);
 
-    frame_start(&frame, WIRE_BEGIN);
-    frame_put_text(&frame, span_text(smtp_protocol(&c->smtp)));
-    frame_put_text(&frame, span_text(c->smtp.helo));
-    frame_put_text(&frame, span_text(c->smtp.mail.sender.text));
-    frame_put_text(&frame, buf_span(&c->smtp.recipients));
-    frame_put_number(&frame, c->smtp.mail.size_bytes);
-    c->body_written = 0;
-    smtp_opened(&c->smtp, ask(c, &frame, WIRE_READY, &c->body, NULL), &c->output);
+    smtp_opened(&c->smtp, session_message_open(&c->message, &c->smtp, frame), &c->output);
 }
 
 static void append_body(struct conversation *c, struct span body)
 {
-    while (body.size > 0) {
-        ssize_t written = write(c->body, body.data, body.size);
+    enum reply_failure failure = session_message_append(&c->message, body);
 
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written < 0) {
-            smtp_write_failed(&c->smtp, reply_failure_of(errno));
-            return;
-        }
-        c->body_written += (uint64_t)written;
-        body = span_slice(body, (size_t)written, body.size);
-    }
-}
-
-static void close_body(struct conversation *c)
-{
-    if (c->body >= 0)
-        (void)close(c->body); /* the writer's fsync is what tells whether the bytes are safe */
-    c->body = -1;
+    if (failure != FAILURE_NONE)
+        smtp_write_failed(&c->smtp, failure);
 }
 
 static void commit_message(struct conversation *c)
 {
-    char storage[WIRE_ANSWER_MAX];
-    struct buf frame = buf_over(storage, sizeof storage);
-    enum reply_failure failure;
-    char id[ID_SIZE] = "";
+    char id[ID_SIZE];
+    enum reply_failure failure = session_message_commit(&c->message, id);
 
-    close_body(c);
-    frame_start(&frame, WIRE_COMMIT);
-    frame_put_number(&frame, c->body_written);
-    failure = ask(c, &frame, WIRE_COMMITTED, NULL, id);
     smtp_committed(&c->smtp, failure, id, &c->output);
 }
 
@@ -148,16 +92,6 @@ static void report_rejection(struct conversation *c)
 {
     if (session_report_rejection(c->session->writer, &c->smtp) != 0)
         lose_writer(c);
-}
-
-static void discard_message(struct conversation *c)
-{
-    char storage[WIRE_ANSWER_MAX];
-    struct buf frame = buf_over(storage, sizeof storage);
-
-    close_body(c);
-    frame_start(&frame, WIRE_DISCARD);
-    (void)tell(c, &frame);
 }
 
 /* ---- the client ---- */
@@ -176,7 +110,7 @@ static int64_t deadline(const struct conversation *c, short events)
 /* Between two messages: one that is being received is finished first. */
 static bool may_stop(const struct conversation *c)
 {
-    return c->session->stop > 0 && c->body < 0 && c->smtp.mode == SMTP_MODE_COMMAND;
+    return c->session->stop > 0 && c->message.file < 0 && c->smtp.mode == SMTP_MODE_COMMAND;
 }
 
 /* As session_wait(). */
@@ -210,7 +144,7 @@ static void flush(struct conversation *c)
 
 static void report_end(const char *what, const struct conversation *c)
 {
-    session_report_end(what, &c->smtp, c->body >= 0 ? "message" : "command");
+    session_report_end(what, &c->smtp, c->message.file >= 0 ? "message" : "command");
 }
 
 static void time_out(struct conversation *c)
@@ -330,10 +264,10 @@ static void step(struct conversation *c)
         break;
     case SMTP_ABORT:
         report_rejection(c);
-        discard_message(c);
+        session_message_discard(&c->message);
         break;
     case SMTP_WITHDRAWN:
-        discard_message(c);
+        session_message_discard(&c->message);
         break;
     case SMTP_DISCARDED:
         session_report_discarded(&c->smtp);
@@ -349,6 +283,8 @@ static void step(struct conversation *c)
         c->over = true;
         break;
     }
+    if (c->message.is_orphaned)
+        lose_writer(c);
 }
 
 /* To a client that has lost its session through no fault of its own, as far as it takes it at once. */
@@ -368,7 +304,7 @@ static void begin(struct conversation *c, const struct session *session)
     c->policy = session_policy(session);
     c->output = buf_over(c->output_storage, sizeof c->output_storage);
     c->session_ends = clock_monotonic_ms() + config->session_timeout_ms;
-    c->body = -1;
+    c->message = (struct session_message){.writer = session->writer, .file = -1};
     smtp_init(&c->smtp, &c->policy, c->recipient_storage, sizeof c->recipient_storage);
     log_redirect(log_through_writer, c);
 }

@@ -7,6 +7,7 @@
 
 #include "common/clock.h"
 #include "common/fault.h"
+#include "common/io.h"
 #include "common/route.h"
 #include "receiver/wire.h"
 
@@ -101,33 +102,22 @@ static int check_reserve(const struct writer *writer, const struct writer_sessio
     return -1;
 }
 
-static int write_all(int fd, struct span bytes, struct err *err)
-{
-    while (bytes.size > 0) {
-        ssize_t written = write(fd, bytes.data, bytes.size);
-
-        if (written < 0 && errno != EINTR)
-            return err_system(err, "writing the trace block");
-        if (written > 0)
-            bytes = span_slice(bytes, (size_t)written, bytes.size);
-    }
-    return 0;
-}
-
 static int write_trace(const struct writer *writer, struct writer_session *session, struct err *err)
 {
     size_t capacity = 1024 + (session->envelope.recipient_count + 1) * (ADDRESS_SIZE + 20);
     char *storage = malloc(capacity);
     struct buf trace;
-    int status;
+    int status = 0;
 
     if (storage == NULL)
         return err_system(err, "memory for the trace block");
     trace = buf_over(storage, capacity);
     envelope_write_trace(&session->envelope, writer->config->hostname, &trace);
     session->trace_size = trace.size;
-    status = trace.overflowed ? err_set(err, ERR_BUG, "the trace block outgrew its buffer")
-                              : write_all(session->file, buf_span(&trace), err);
+    if (trace.overflowed)
+        status = err_set(err, ERR_BUG, "the trace block outgrew its buffer");
+    else if (io_write_all(session->file, buf_span(&trace)) != 0)
+        status = err_system(err, "writing the trace block");
     free(storage);
     return status;
 }

@@ -507,6 +507,11 @@ SELECT * FROM (
             OR substr(:sender, 1, 1) = '@' AND substr(lower(m.sender), -length(:sender)) = lower(:sender))
      ORDER BY found.id DESC LIMIT :limit)
  ORDER BY id;
+
+-- name: command_neighbours
+-- The IDs before and behind one, of all messages: what sets its beginning apart from every other.
+SELECT (SELECT max(id) FROM message WHERE id < :id), (SELECT min(id) FROM message WHERE id > :id);
+
 -- name: command_choose
 -- IDs of the first :limit messages behind :after that have such a delivery. The choices are those of
 -- command_messages; with :waiting, only those are looked at that can still be called off, or run.

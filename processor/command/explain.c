@@ -1,15 +1,15 @@
 /* mailmill explain: which route an address takes, why, and what would run. */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "common/route.h"
 #include "processor/command/commands.h"
 #include "processor/command/naming.h"
 #include "processor/command/options.h"
+#include "processor/command/settings.h"
 #include "processor/command/table.h"
 #include "processor/json.h"
 #include "processor/text.h"
-
-enum { ARGUMENTS_SIZE = 4096 };
 
 enum { EXPLAIN_JSON, EXPLAIN_OPTIONS };
 static const struct option_row rows[EXPLAIN_OPTIONS] = {
@@ -72,21 +72,55 @@ static enum fate fate_of(const struct config *config, const struct address *addr
 
 /* ---- for people ---- */
 
+static void add_program(struct table *table, const struct config_handler *handler)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *memory = open_memstream(&text, &size);
+
+    if (memory == NULL) {
+        table->failed = true;
+        return;
+    }
+    naming_arguments(memory, handler->program, handler->arguments);
+    if (fclose(memory) == 0)
+        table_add(table, (struct span){text, size}, TERM_PLAIN);
+    else
+        table->failed = true;
+    free(text);
+}
+
 static void add_handler(struct table *table, const struct config *config, const struct config_handler *handler,
                         int64_t position)
 {
-    char timeout[TEXT_DURATION_SIZE], storage[ARGUMENTS_SIZE];
-    struct buf arguments = buf_over(storage, sizeof storage);
+    char timeout[TEXT_DURATION_SIZE];
 
     text_duration(handler->timeout_ms, timeout);
-    naming_arguments(handler, &arguments);
     table_add_number(table, position);
     table_add(table, span_text(handler->name), TERM_PLAIN);
     table_add(table, span_text(naming_kind(handler)), TERM_PLAIN);
     table_add(table, span_text(naming_user(config, handler)), TERM_PLAIN);
     table_add(table, span_text(timeout), TERM_PLAIN);
     table_add_number(table, handler->concurrency);
-    table_add(table, buf_span(&arguments), TERM_PLAIN);
+    add_program(table, handler);
+}
+
+/* Below the table, a line for each handler that is set otherwise than by default. */
+static void print_settings(struct command_call *call, const struct config_route *route)
+{
+    FILE *out = call->out.out;
+    const char *before = "\n";
+
+    for (size_t i = 0; i < route->handler_count; i++) {
+        const struct config_handler *handler = &route->handlers[i];
+        char head[CONFIG_NAME_MAX + 8];
+
+        snprintf(head, sizeof head, "%s%s: ", before, handler->name);
+        if (settings_write_handler(out, head, &call->config, handler)) {
+            (void)fputc('\n', out);
+            before = "";
+        }
+    }
 }
 
 static int print_handlers(struct command_call *call, const struct config_route *route, struct err *err)
@@ -103,6 +137,8 @@ static int print_handlers(struct command_call *call, const struct config_route *
         add_handler(&table, &call->config, &route->handlers[i], (int64_t)i + 1);
     status = table_print(&table, &call->out, err);
     table_free(&table);
+    if (status == 0)
+        print_settings(call, route);
     return status;
 }
 
@@ -129,6 +165,8 @@ static int print_text(struct command_call *call, const struct address *address, 
         text_write(out, match->extension);
         (void)fputc('\n', out);
     }
+    if (settings_write_route(out, "copies    ", match->route))
+        (void)fputc('\n', out);
     return print_handlers(call, match->route, err);
 }
 
@@ -145,8 +183,7 @@ static void write_handler(struct json *json, const struct config *config, const 
     for (size_t i = 1; handler->arguments[i] != NULL; i++)
         json_text(json, NULL, span_text(handler->arguments[i]));
     json_close(json);
-    json_number(json, "timeout_ms", handler->timeout_ms);
-    json_number(json, "concurrency", handler->concurrency);
+    settings_json_handler(json, config, handler);
     json_number(json, "line", handler->line);
     json_close(json);
 }
@@ -166,6 +203,7 @@ static void print_json(struct command_call *call, const struct address *address,
     else
         json_null(&json, "route");
     json_text(&json, "extension", match->extension);
+    settings_json_route(&json, match->route);
     json_open(&json, "handlers", '[');
     for (size_t i = 0; match->route != NULL && i < match->route->handler_count; i++)
         write_handler(&json, &call->config, &match->route->handlers[i]);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/io.h"
 
 enum { PIECE_SIZE = 64 * 1024 };
 
@@ -23,31 +24,20 @@ int inject_complete(const struct command_call *call, struct envelope *envelope, 
     return 0;
 }
 
-static int write_all(int fd, struct span bytes, struct err *err)
-{
-    while (bytes.size > 0) {
-        ssize_t written = write(fd, bytes.data, bytes.size);
-
-        if (written < 0 && errno != EINTR)
-            return err_system(err, "writing the message");
-        if (written > 0)
-            bytes = span_slice(bytes, (size_t)written, bytes.size);
-    }
-    return 0;
-}
-
 static int write_trace(const struct command_call *call, const struct envelope *envelope, int file, struct err *err)
 {
     char *storage = malloc(ENVELOPE_TRACE_MAX);
     struct buf trace;
-    int status;
+    int status = 0;
 
     if (storage == NULL)
         return err_system(err, "memory for the trace block");
     trace = buf_over(storage, ENVELOPE_TRACE_MAX);
     envelope_write_trace(envelope, call->config.hostname, &trace);
-    status = trace.overflowed ? err_set(err, ERR_BUG, "the trace block outgrew its buffer")
-                              : write_all(file, buf_span(&trace), err);
+    if (trace.overflowed)
+        status = err_set(err, ERR_BUG, "the trace block outgrew its buffer");
+    else if (io_write_all(file, buf_span(&trace)) != 0)
+        status = err_system(err, "writing the message");
     free(storage);
     return status;
 }
@@ -69,8 +59,8 @@ static int write_body(const struct command_call *call, int file, struct inject_b
             inject_body_take(body, (struct span){piece, (size_t)size}, &output);
         else if (size == 0)
             inject_body_end(body, &output);
-        if (body->verdict == INJECT_GOOD && write_all(file, buf_span(&output), err) != 0)
-            return -1;
+        if (body->verdict == INJECT_GOOD && io_write_all(file, buf_span(&output)) != 0)
+            return err_system(err, "writing the message");
     } while (size != 0 && body->verdict == INJECT_GOOD);
     return 0;
 }

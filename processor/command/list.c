@@ -1,5 +1,6 @@
 /* mailmill list: messages, the newest last. */
 #include <stdio.h>
+#include <string.h>
 
 #include "processor/command/commands.h"
 #include "processor/command/filter.h"
@@ -21,11 +22,23 @@ static const struct option_row rows[LIST_OPTIONS] = {
                        "print all at once; else PAGER shows it, on a terminal: less, if not given"},
 };
 
-enum { LIST_COLUMNS = 6 };
+enum { LIST_ID, LIST_RECEIVED, LIST_STATE, LIST_SENDER, LIST_RECIPIENT, LIST_SUBJECT, LIST_COLUMNS };
 static const struct table_column columns[LIST_COLUMNS] = {
     {"ID", TABLE_FIXED},        {"RECEIVED (UTC)", TABLE_FIXED}, {"STATE", TABLE_FIXED},
     {"SENDER", TABLE_FLEXIBLE}, {"RECIPIENT", TABLE_FLEXIBLE},   {"SUBJECT", TABLE_FLEXIBLE},
 };
+
+/*
+ * A terminal of fewer columns than this would have little room for what people look for. There, IDs are shown as far
+ * as they are needed, times without what goes without saying, and the columns that matter least may go.
+ */
+enum { NARROW = 100, SHORT_ID = 10 };
+static const struct table_column narrow_columns[LIST_COLUMNS] = {
+    {"ID", TABLE_FIXED},        {"UTC", TABLE_FIXED},          {"STATE", TABLE_FIXED},
+    {"SENDER", TABLE_FLEXIBLE}, {"RECIPIENT", TABLE_FLEXIBLE}, {"SUBJECT", TABLE_FLEXIBLE},
+};
+static const size_t rooms[LIST_COLUMNS] = {[LIST_SENDER] = 11, [LIST_RECIPIENT] = 11, [LIST_SUBJECT] = 18};
+static const size_t drops[] = {LIST_RECEIVED, LIST_RECIPIENT, LIST_SENDER};
 
 /* ---- options ---- */
 
@@ -54,6 +67,70 @@ static int read_options(struct command_call *call, struct lookup_filter *filter,
 
 /* ---- printing ---- */
 
+/* How many bytes two texts have in common at their beginnings. */
+static size_t common_size(struct span a, struct span b)
+{
+    size_t size = 0;
+
+    while (size < a.size && size < b.size && a.data[size] == b.data[size])
+        size++;
+    return size;
+}
+
+/* The beginning of an ID that no other message has, with which commands are content. */
+static int add_short_id(struct table *table, struct index *index, struct span id, struct err *err)
+{
+    struct query query;
+    size_t size = SHORT_ID;
+    int row;
+
+    if (query_start(&query, index, STATEMENT_COMMAND_NEIGHBOURS, err) != 0)
+        return -1;
+    query_text(&query, ":id", id);
+    row = query_next(&query, err);
+    for (int column = 0; row == 1 && column < 2; column++) {
+        size_t needed = common_size(id, query_column_text(&query, column)) + 1;
+
+        size = needed > size ? needed : size;
+    }
+    query_end(&query);
+    table_add(table, span_slice(id, 0, size), TERM_PLAIN);
+    return row < 0 ? -1 : 0;
+}
+
+/* "01-31 23:59", or the day, of another year. */
+static void add_short_time(struct table *table, int64_t time_ms, int64_t now_ms)
+{
+    enum { YEAR = 5, DAY = 10 };
+    char time[TEXT_MINUTE_SIZE], now[TEXT_MINUTE_SIZE];
+    struct span text;
+
+    text_minute(time_ms, time);
+    text_minute(now_ms, now);
+    text = span_text(time);
+    table_add(table, strncmp(time, now, YEAR) == 0 ? span_slice(text, YEAR, text.size) : span_slice(text, 0, DAY),
+              TERM_PLAIN);
+}
+
+/* What tells it from others: its ID, and when it came. */
+static int add_head(struct table *table, struct query *query, struct command_call *call, struct err *err)
+{
+    struct span id = query_column_text(query, LOOKUP_ID);
+    int64_t time_ms = query_column_number(query, LOOKUP_RECEIVED_MS);
+    char time[TEXT_MINUTE_SIZE];
+
+    if (table->columns == narrow_columns) {
+        if (add_short_id(table, &call->index, id, err) != 0)
+            return -1;
+        add_short_time(table, time_ms, call->now_ms);
+        return 0;
+    }
+    text_minute(time_ms, time);
+    table_add(table, id, TERM_PLAIN);
+    table_add(table, span_text(time), TERM_PLAIN);
+    return 0;
+}
+
 /* The first recipient, and how many more there are. */
 static int add_recipients(struct table *table, struct index *index, struct span id, struct err *err)
 {
@@ -74,17 +151,16 @@ static int add_recipients(struct table *table, struct index *index, struct span 
     return row;
 }
 
-static int add_row(struct table *table, struct query *query, struct index *index, struct err *err)
+static int add_row(struct table *table, struct query *query, struct command_call *call, struct err *err)
 {
-    char time[TEXT_MINUTE_SIZE], state[LOOKUP_WORD_SIZE];
+    char state[LOOKUP_WORD_SIZE];
 
-    text_minute(query_column_number(query, LOOKUP_RECEIVED_MS), time);
     lookup_word(query, LOOKUP_STATE, state);
-    table_add(table, query_column_text(query, LOOKUP_ID), TERM_PLAIN);
-    table_add(table, span_text(time), TERM_PLAIN);
+    if (add_head(table, query, call, err) != 0)
+        return -1;
     table_add(table, span_text(state), term_state_colour(state));
     table_add(table, lookup_sender(query_column_text(query, LOOKUP_SENDER)), TERM_PLAIN);
-    if (add_recipients(table, index, query_column_text(query, LOOKUP_ID), err) != 0)
+    if (add_recipients(table, &call->index, query_column_text(query, LOOKUP_ID), err) != 0)
         return -1;
     table_add(table, query_column_text(query, LOOKUP_SUBJECT), TERM_PLAIN);
     return 0;
@@ -95,8 +171,14 @@ static int print_table(struct command_call *call, struct query *query, bool *fou
     struct table table = {.columns = columns, .column_count = LIST_COLUMNS};
     int row;
 
+    if (call->out.width > 0 && call->out.width < NARROW)
+        table = (struct table){.columns = narrow_columns,
+                               .column_count = LIST_COLUMNS,
+                               .rooms = rooms,
+                               .drops = drops,
+                               .drop_count = sizeof drops / sizeof drops[0]};
     while ((row = query_next(query, err)) == 1)
-        if (add_row(&table, query, &call->index, err) != 0) {
+        if (add_row(&table, query, call, err) != 0) {
             row = -1;
             break;
         }

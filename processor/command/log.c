@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -78,15 +79,107 @@ static int print_lines(struct command_call *call, FILE *log, const char *id, str
     return ferror(log) != 0 ? err_system(err, "reading the log") : status;
 }
 
-static int search_file(struct command_call *call, const char *id, struct err *err)
-{
-    FILE *log = fopen(call->config.log_file, "re");
-    int status;
+/* ---- files ---- */
 
-    if (log == NULL)
-        return err_system(err, "log file %s", call->config.log_file);
-    status = print_lines(call, log, id, err);
-    (void)fclose(log);
+/* A log rotation puts PATH aside as PATH.1, that as PATH.2, and so on; it may compress them, with one of these names.
+ */
+static const char *const compressed[] = {".gz", ".xz", ".zst", ".bz2"};
+
+struct search {
+    const char *id;
+    struct stat newer; /* the file that was opened last */
+    size_t count;      /* of files that were opened */
+};
+
+/* Number 0 is the file itself. Frees with free(); NULL: no memory. */
+static char *name_file(const struct command_call *call, unsigned number, const char *suffix)
+{
+    char *path = NULL;
+    int size = number == 0 ? asprintf(&path, "%s", call->config.log_file)
+                           : asprintf(&path, "%s.%u%s", call->config.log_file, number, suffix);
+
+    return size < 0 ? NULL : path;
+}
+
+/* Nothing of a message is older than its ID, give or take the grain of a file's time. */
+static bool is_too_old(const struct stat *file, const char *id)
+{
+    return file->st_mtim.tv_sec < id_time_ms(id) / 1000 - 1;
+}
+
+/* Says that there is more, where the next file is there, and not to be read. */
+static void say_compressed(struct command_call *call, const struct search *search, unsigned number)
+{
+    struct stat status;
+
+    for (size_t i = 0; i < sizeof compressed / sizeof compressed[0]; i++) {
+        char *path = name_file(call, number, compressed[i]);
+
+        if (path != NULL && stat(path, &status) == 0 && !is_too_old(&status, search->id))
+            command_say(call, "%s may say more of it, and is not read, as it is compressed", path);
+        free(path);
+    }
+}
+
+static int search_files(struct command_call *call, struct search *search, unsigned number, struct err *err);
+
+/*
+ * Searches what is older, and then this file. Each is open before the next one is looked for: when they are renamed
+ * meanwhile, one is met twice and none is missed.
+ */
+static int search_file(struct command_call *call, struct search *search, unsigned number, FILE *log, struct err *err)
+{
+    struct stat file;
+    int older, status;
+
+    if (fstat(fileno(log), &file) != 0)
+        return err_system(err, "the log");
+    if (number > 0 && is_too_old(&file, search->id))
+        return LOG_NOTHING;
+    if (search->count > 0 && file.st_dev == search->newer.st_dev && file.st_ino == search->newer.st_ino)
+        return search_files(call, search, number + 1, err);
+    search->newer = file;
+    search->count++;
+    older = search_files(call, search, number + 1, err);
+    status = older < 0 ? -1 : print_lines(call, log, search->id, err);
+    return status == LOG_NOTHING ? older : status;
+}
+
+/* From this number on, the oldest first. */
+static int search_files(struct command_call *call, struct search *search, unsigned number, struct err *err)
+{
+    char *path = name_file(call, number, "");
+    FILE *log = path == NULL ? NULL : fopen(path, "re");
+    int status = LOG_NOTHING;
+
+    if (log != NULL) {
+        status = search_file(call, search, number, log, err);
+        (void)fclose(log);
+    } else if (path == NULL || errno != ENOENT) {
+        status = path == NULL ? err_system(err, "memory") : err_system(err, "log file %s", path);
+    } else if (number == 0) { /* it is made with the next line */
+        status = search_files(call, search, 1, err);
+        if (status == LOG_NOTHING && search->count == 0) {
+            errno = ENOENT;
+            status = err_system(err, "log file %s", path);
+        }
+    } else {
+        say_compressed(call, search, number);
+    }
+    free(path);
+    return status;
+}
+
+static int search_log_files(struct command_call *call, const char *id, struct err *err)
+{
+    struct search search = {.id = id};
+    int status = search_files(call, &search, 0, err);
+
+    if (status == LOG_NOTHING && search.count > 1)
+        command_say(call, "the log says nothing of %s; it is %s, and %zu older", id, call->config.log_file,
+                    search.count - 1);
+    else if (status == LOG_NOTHING)
+        command_say(call, "the log says nothing of %s; it is %s", id, call->config.log_file);
     return status;
 }
 
@@ -132,9 +225,9 @@ static int start_journal(const char *id, pid_t *child, int *output, struct err *
 
 static int search_journal(struct command_call *call, const char *id, struct err *err)
 {
-    int output = -1, ended, status = -1;
+    int output = -1, ended = 0, status = -1;
     FILE *log;
-    pid_t child;
+    pid_t child = -1;
 
     if (start_journal(id, &child, &output, err) != 0)
         return -1;
@@ -150,6 +243,8 @@ static int search_journal(struct command_call *call, const char *id, struct err 
         continue;
     if (status == LOG_NOTHING && (!WIFEXITED(ended) || WEXITSTATUS(ended) > 1))
         return err_set(err, ERR_TEMPORARY, "journalctl failed");
+    if (status == LOG_NOTHING)
+        command_say(call, "the log says nothing of %s", id);
     return status;
 }
 
@@ -167,11 +262,8 @@ int command_log(struct command_call *call)
     if ((status = command_open_config(call)) != COMMAND_GO_ON ||
         (status = find_id(call, options.operands[0], id)) != COMMAND_GO_ON)
         return status;
-    status = (call->config.log_file != NULL ? search_file : search_journal)(call, id, &err);
+    status = (call->config.log_file != NULL ? search_log_files : search_journal)(call, id, &err);
     if (status < 0)
         return command_fail(call, &err);
-    if (status == LOG_NOTHING)
-        command_say(call, "the log says nothing of %s%s%s", id, call->config.log_file != NULL ? "; it is " : "",
-                    call->config.log_file != NULL ? call->config.log_file : "");
     return status == LOG_FOUND ? COMMAND_OK : COMMAND_NOTHING;
 }

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "processor/text.h"
+
 const char *naming_route(const struct config *config, const struct config_handler *handler)
 {
     return config->routes[handler->route].pattern;
@@ -27,20 +29,27 @@ static bool is_plain(const char *argument)
     return argument[0] != '\0' && argument[strspn(argument, plain)] == '\0';
 }
 
-void naming_arguments(const struct config_handler *handler, struct buf *text)
+void naming_arguments(FILE *out, const char *program, char *const *arguments)
 {
-    buf_put_text(text, handler->program);
-    for (size_t i = 1; handler->arguments[i] != NULL; i++) {
-        const char *argument = handler->arguments[i];
+    text_write(out, span_text(program));
+    for (size_t i = 1; arguments[i] != NULL; i++) {
+        struct span rest = span_text(arguments[i]);
 
-        if (is_plain(argument)) {
-            buf_printf(text, " %s", argument);
+        if (is_plain(arguments[i])) {
+            (void)fprintf(out, " %s", arguments[i]);
             continue;
         }
-        buf_put_text(text, " '");
-        for (; *argument != '\0'; argument++)
-            buf_put_text(text, *argument == '\'' ? "'\\''" : (const char[]){*argument, '\0'});
-        buf_put_byte(text, '\'');
+        (void)fputs(" '", out);
+        for (;;) {
+            size_t quote = span_find(rest, '\'');
+
+            text_write(out, span_slice(rest, 0, quote));
+            if (quote == rest.size)
+                break;
+            (void)fputs("'\\''", out);
+            rest = span_slice(rest, quote + 1, rest.size);
+        }
+        (void)fputc('\'', out);
     }
 }
 

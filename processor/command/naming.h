@@ -4,6 +4,8 @@
 #ifndef PROCESSOR_COMMAND_NAMING_H
 #define PROCESSOR_COMMAND_NAMING_H
 
+#include <stdio.h>
+
 #include "common/buf.h"
 #include "common/config.h"
 #include "common/err.h"
@@ -20,8 +22,9 @@ const char *naming_route(const struct config *config, const struct config_handle
 const char *naming_kind(const struct config_handler *handler);
 /* The account that it runs as. */
 const char *naming_user(const struct config *config, const struct config_handler *handler);
-/* The program's path and its arguments, those in quotes that a shell would not take as they stand. */
-void naming_arguments(const struct config_handler *handler, struct buf *text);
+/* Writes the program's path and, of a list that begins with it, the arguments, clean, those in quotes that a shell
+ * would not take as they stand. */
+void naming_arguments(FILE *out, const char *program, char *const *arguments);
 
 /* The address in what was typed, with or without the brackets of SMTP around it. */
 struct span naming_address(const char *typed);

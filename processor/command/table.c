@@ -1,11 +1,15 @@
 #include "processor/command/table.h"
 
 #include <assert.h>
+#include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "processor/text.h"
 
 enum { GAP = 2, FIRST_CAPACITY = 64 };
+
+#define LEFT_OUT SIZE_MAX /* the width of a column that is not printed */
 
 struct table_cell {
     char *text; /* clean */
@@ -63,7 +67,10 @@ void table_free(struct table *table)
     for (size_t i = 0; i < table->count; i++)
         free(table->cells[i].text);
     free(table->cells);
-    *table = (struct table){.columns = table->columns, .column_count = table->column_count, .indent = table->indent};
+    table->cells = NULL;
+    table->count = 0;
+    table->capacity = 0;
+    table->failed = false;
 }
 
 /* ---- widths ---- */
@@ -78,26 +85,53 @@ static void measure(const struct table *table, size_t widths[static TABLE_COLUMN
 }
 
 /* The widest column that may be narrowed further, or NULL. */
-static size_t *widest(const struct table *table, size_t widths[static TABLE_COLUMNS_MAX])
+static size_t *widest(const struct table *table, size_t widths[static TABLE_COLUMNS_MAX], const size_t *rooms)
 {
     size_t *found = NULL;
 
     for (size_t i = 0; i < table->column_count; i++)
-        if (table->columns[i].kind == TABLE_FLEXIBLE && widths[i] > TABLE_FLEXIBLE_MIN &&
-            (found == NULL || widths[i] >= *found))
+        if (table->columns[i].kind == TABLE_FLEXIBLE && widths[i] != LEFT_OUT &&
+            widths[i] > (rooms == NULL ? TABLE_FLEXIBLE_MIN : rooms[i]) && (found == NULL || widths[i] >= *found))
             found = &widths[i];
     return found;
 }
 
-static void narrow(const struct table *table, size_t widths[static TABLE_COLUMNS_MAX], size_t limit)
+static size_t line_width(const struct table *table, const size_t widths[static TABLE_COLUMNS_MAX])
 {
     size_t total = table->indent == NULL ? 0 : text_width(span_text(table->indent));
+    size_t gap = 0;
+
+    for (size_t i = 0; i < table->column_count; i++) {
+        if (widths[i] == LEFT_OUT)
+            continue;
+        total += gap + widths[i];
+        gap = GAP;
+    }
+    return total;
+}
+
+/* Whether a line fits by then. */
+static bool squeeze(const struct table *table, size_t widths[static TABLE_COLUMNS_MAX], size_t limit,
+                    const size_t *rooms)
+{
+    size_t total = line_width(table, widths);
     size_t *column;
 
-    for (size_t i = 0; i < table->column_count; i++)
-        total += widths[i] + (i > 0 ? GAP : 0);
-    for (; limit > 0 && total > limit && (column = widest(table, widths)) != NULL; total--)
+    for (; total > limit && (column = widest(table, widths, rooms)) != NULL; total--)
         --*column;
+    return total <= limit;
+}
+
+static void narrow(const struct table *table, size_t widths[static TABLE_COLUMNS_MAX], size_t limit)
+{
+    size_t whole[TABLE_COLUMNS_MAX];
+
+    memcpy(whole, widths, sizeof whole);
+    for (size_t drop = 0; !squeeze(table, widths, limit, table->rooms) && drop < table->drop_count; drop++) {
+        whole[table->drops[drop]] = LEFT_OUT;
+        memcpy(widths, whole, sizeof whole);
+    }
+    (void)squeeze(table, widths, limit, NULL);
 }
 
 /* ---- printing ---- */
@@ -132,7 +166,8 @@ static void print_row(const struct table *table, const struct term *term,
     if (table->indent != NULL)
         (void)fputs(table->indent, term->out);
     for (size_t i = 0; i < table->column_count; i++)
-        print_cell(term, &cells[i], table->columns[i].kind, widths[i], &gap);
+        if (widths[i] != LEFT_OUT)
+            print_cell(term, &cells[i], table->columns[i].kind, widths[i], &gap);
     (void)fputc('\n', term->out);
 }
 
@@ -156,7 +191,8 @@ int table_print(const struct table *table, const struct term *term, struct err *
     if (table->failed)
         return err_set(err, ERR_TEMPORARY, "no memory for a table");
     measure(table, widths);
-    narrow(table, widths, term->width);
+    if (term->width > 0)
+        narrow(table, widths, term->width);
     print_titles(table, term, widths);
     for (size_t row = 0; row < table->count; row += table->column_count)
         print_row(table, term, widths, &table->cells[row]);

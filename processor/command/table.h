@@ -10,7 +10,8 @@
  *     table_free(&table);
  *
  * On a terminal flexible columns are narrowed, the widest first, until a line fits; elsewhere nothing is cut, so that
- * grep finds what there is.
+ * grep finds what there is. A table may say what room its flexible columns are to have, and which columns are left
+ * out on a terminal that has not enough for that.
  */
 #ifndef PROCESSOR_COMMAND_TABLE_H
 #define PROCESSOR_COMMAND_TABLE_H
@@ -38,7 +39,10 @@ struct table {
     const struct table_column *columns; /* borrowed */
     size_t column_count;                /* at most TABLE_COLUMNS_MAX */
     const char *indent;                 /* before each line; NULL: none; borrowed */
-    struct table_cell *cells;           /* row by row */
+    const size_t *rooms;                /* of each column; NULL: TABLE_FLEXIBLE_MIN; borrowed */
+    const size_t *drops;                /* columns to leave out, the first one first; NULL: none; borrowed */
+    size_t drop_count;
+    struct table_cell *cells; /* row by row */
     size_t count, capacity;
     bool failed; /* memory ran out */
 };

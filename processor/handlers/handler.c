@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/io.h"
 #include "processor/mime/charset.h"
 #include "processor/mime/rights.h"
 #include "processor/text.h"
@@ -156,18 +157,6 @@ int handler_fail(const struct handler *handler, const struct err *err)
 
 /* ---- files ---- */
 
-static int write_all(int fd, const char *bytes, size_t size)
-{
-    for (size_t done = 0; done < size;) {
-        ssize_t put = write(fd, bytes + done, size - done);
-
-        if (put < 0 && errno != EINTR)
-            return -1;
-        done += put < 0 ? 0 : (size_t)put;
-    }
-    return 0;
-}
-
 int handler_print_file(int fd, struct err *err)
 {
     char chunk[CHUNK_SIZE];
@@ -179,7 +168,7 @@ int handler_print_file(int fd, struct err *err)
             continue;
         if (got < 0)
             return err_system(err, "reading the message");
-        if (write_all(STDOUT_FILENO, chunk, (size_t)got) != 0)
+        if (io_write_all(STDOUT_FILENO, (struct span){chunk, (size_t)got}) != 0)
             return err_system(err, "writing standard output");
         at += got;
     }

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "common/io.h"
+
 enum { CHUNK_SIZE = 64 * 1024 };
 
 struct edit {
@@ -42,14 +44,7 @@ void splice_add(GArray *edits, gint64 start, gint64 end, GByteArray *bytes)
 
 static int write_bytes(int output, const void *bytes, size_t size, struct err *err)
 {
-    for (size_t done = 0; done < size;) {
-        ssize_t put = write(output, (const char *)bytes + done, size - done);
-
-        if (put < 0 && errno != EINTR)
-            return err_system(err, "writing the message");
-        done += put < 0 ? 0 : (size_t)put;
-    }
-    return 0;
+    return io_write_all(output, (struct span){bytes, size}) == 0 ? 0 : err_system(err, "writing the message");
 }
 
 /* The message's bytes from `start` to `end`, or to its own end. */

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/io.h"
 #include "processor/headers/field.h"
 #include "processor/mime/content.h"
 #include "processor/mime/decode.h"
@@ -24,16 +25,10 @@ struct job {
 
 /* ---- writing ---- */
 
-static int write_all(int fd, const void *bytes, size_t size, struct err *err)
+static void write_bytes(struct job *job, int fd, const void *bytes, size_t size)
 {
-    for (size_t done = 0; done < size;) {
-        ssize_t put = write(fd, (const char *)bytes + done, size - done);
-
-        if (put < 0 && errno != EINTR)
-            return err_system(err, "writing what a message holds");
-        done += put < 0 ? 0 : (size_t)put;
-    }
-    return 0;
+    if (job->status == 0 && io_write_all(fd, (struct span){bytes, size}) != 0)
+        job->status = err_system(job->err, "writing what a message holds");
 }
 
 static void put_record(struct job *job, const struct parts_record *record, uint64_t offset)
@@ -44,16 +39,13 @@ static void put_record(struct job *job, const struct parts_record *record, uint6
 
     parts_put(&frame, record, offset);
     size = (uint32_t)frame.size;
-    if (job->status == 0)
-        job->status = write_all(job->records, &size, sizeof size, job->err);
-    if (job->status == 0)
-        job->status = write_all(job->records, frame.data, frame.size, job->err);
+    write_bytes(job, job->records, &size, sizeof size);
+    write_bytes(job, job->records, frame.data, frame.size);
 }
 
 static void put_bytes(struct job *job, const GByteArray *bytes)
 {
-    if (job->status == 0)
-        job->status = write_all(job->contents, bytes->data, bytes->len, job->err);
+    write_bytes(job, job->contents, bytes->data, bytes->len);
     job->offset += bytes->len;
 }
 

@@ -21,6 +21,21 @@ program() {
     mv "$instance/bin/$1.new" "$instance/bin/$1"
 }
 
+# by_itself NAME: an instance for a handler that comes with it and runs by itself, as `handle` has it. Its program is
+# $handler, the messages for it are in $data.
+by_itself() {
+    handler=$programs/handlers/$1
+    data=$top/tests/handlers/data
+    instance_open
+    out=$instance/out
+}
+# handle FILE ARGUMENT...: gives the exit code; the output is in $out, what it said in $out.err.
+handle() {
+    local file=$1
+    shift
+    "$handler" "$@" <"$file" >"$out" 2>"$out.err"
+}
+
 # The deliveries to an address, in the order of messages and handlers.
 deliveries_to() {
     echo "(SELECT d.* FROM delivery d JOIN recipient r ON r.message_id = d.message_id AND r.position = d.recipient

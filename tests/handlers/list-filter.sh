@@ -3,24 +3,15 @@
 set -u
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
-data=$top/tests/handlers/data
-handler=$programs/handlers/list-filter
-instance_open
-out=$instance/out
+by_itself list-filter
 
-# judge FILE ARGUMENT...: gives the exit code; the output is in $out, what it said in $out.err.
-judge() {
-    local file=$1
-    shift
-    "$handler" "$@" <"$file" >"$out" 2>"$out.err"
-}
 # drops / keeps FILE ARGUMENT...
 drops() {
-    judge "$@"
+    handle "$@"
     equal "dropped: ${1##*/} ${*:2}" "$?:$(wc -c <"$out")" 99:0
 }
 keeps() {
-    judge "$@"
+    handle "$@"
     equal "kept: ${1##*/} ${*:2}" "$?" 0
     succeeds "as it was: ${1##*/} ${*:2}" cmp "$1" "$out"
 }
@@ -63,7 +54,7 @@ keeps "$mail" --drop-body '*echo hello*'
 keeps "$mail" --drop-body '*inner text*'
 drops "$mailer" --drop-body '*Größere Knöpfe*'
 keeps "$mailer" --keep-body '*Größere*' --drop-body '*Knöpfe*'
-judge "$mail" --no-output --drop 'X: y'
+handle "$mail" --no-output --drop 'X: y'
 equal "without output" "$?:$(wc -c <"$out")" 0:0
 
 # ---- tags ----------------------------------------------------------------------------------------
@@ -74,7 +65,7 @@ without_subject() { sed '/^Subject:/,/^[^ ]/{/^Subject:/d; /^ /d}' "$1"; }
 tags() {
     local file=$1 wanted=$2
     shift 2
-    judge "$file" "$@"
+    handle "$file" "$@"
     equal "tagged: ${file##*/} $*" "$?:$(subject "$out")" "0:$wanted"
     equal "the rest stays: ${file##*/} $*" "$(without_subject "$out")" "$(without_subject "$file")"
     cp "$out" "$instance/again.eml"
@@ -86,10 +77,10 @@ tags "$mail" '[für euch] Berichte für Januar' --tag '[für euch]' 'To: reports
 tags "$mail" '[a] [b] Berichte für Januar' --tag '[a]' 'To: *' --tag '[no]' 'To: nobody' --tag-body '[b]' 'Grüße*' --tag '[a]' 'Cc: *'
 tags "$instance/commits.eml" '=?x?= [Commits] Grüße' --tag '=?x?=' 'Subject: *'
 printf 'To: a\nX: y\n\nSubject: body\n' >"$instance/none.eml"
-judge "$instance/none.eml" --tag '[new]' 'To: a'
+handle "$instance/none.eml" --tag '[new]' 'To: a'
 equal "without a subject there is one" "$(<"$out")" $'To: a\nX: y\nSubject: [new]\n\nSubject: body'
 printf 'X: y' >"$instance/open.eml"
-judge "$instance/open.eml" --tag '[new]' 'X: y'
+handle "$instance/open.eml" --tag '[new]' 'X: y'
 equal "even in a header without an end" "$(<"$out")" $'X: y\nSubject: [new]'
 printf 'Subject: %0100d\n and on\n\n' 0 >"$instance/long.eml"
 tags "$instance/long.eml" "[long] $(printf '%0100d and on' 0)" --tag '[long]' 'Subject: *'

@@ -3,19 +3,13 @@
 set -u
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
-mail=$top/tests/handlers/data/attachments.eml
-handler=$programs/handlers/save-attachments
-instance_open
-out=$instance/out
+by_itself save-attachments
+mail=$data/attachments.eml
 store=$instance/store
 mkdir "$store"
 
 # save FILE ARGUMENT...: into $store; gives the exit code.
-save() {
-    local file=$1
-    shift
-    "$handler" "$store" "$@" <"$file" >"$out" 2>"$out.err"
-}
+save() { handle "$1" "$store" "${@:2}"; }
 names() { (cd "$store" && find . -mindepth 1 -printf '%P\n' | LC_ALL=C sort); }
 # attached NAME [CONTENT]: a message with one attachment, its name as given in the header.
 attached() {

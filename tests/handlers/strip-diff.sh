@@ -3,22 +3,13 @@
 set -u
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
-data=$top/tests/handlers/data
-handler=$programs/handlers/strip-diff
-instance_open
-out=$instance/out
+by_itself strip-diff
 
-# strip FILE OPTION...: its output is in $out, what it said in $out.err.
-strip() {
-    local file=$1
-    shift
-    "$handler" "$@" <"$file" >"$out" 2>"$out.err"
-}
 # unchanged NAME FILE OPTION...: byte for byte.
 unchanged() {
     local name=$1 file=$2
     shift 2
-    strip "$file" "$@"
+    handle "$file" "$@"
     equal "$name: it succeeds" "$?" 0
     succeeds "$name: not a byte is changed" cmp "$file" "$out"
 }
@@ -37,7 +28,7 @@ added() { diff <(text "$1") <(text "$out") | sed -n 's/^> //p'; }
 # ---- what is left out, and what is said in its place ---------------------------------------------
 
 for mail in mailer-8bit mailer-qp; do
-    strip "$data/$mail.eml"
+    handle "$data/$mail.eml"
     equal "$mail: it succeeds" "$?" 0
     equal "$mail: a line for the minified file" "$(added "$data/$mail.eml")" \
         '[trunk/css/site.min.css: 8 lines of diff left out]'
@@ -47,11 +38,11 @@ for mail in mailer-8bit mailer-qp; do
     equal "$mail: the letters are those of its charset" "$(text "$out" | grep -c 'Größere Knöpfe\|Grüße')" 2
     equal "$mail: the headers stay" "$(sed '/^$/q' "$out")" "$(sed '/^$/q; /^Content-Length/d' "$data/$mail.eml")"
 done
-strip "$data/mailer-8bit.eml"
+handle "$data/mailer-8bit.eml"
 equal "a length that is not true any more is dropped" "$(grep -c '^Content-Length' "$data/mailer-8bit.eml" "$out")" \
     "$data/mailer-8bit.eml:1"$'\n'"$out:0"
 
-strip "$data/mailer-qp.eml" --no-default-skip --max-lines 3
+handle "$data/mailer-qp.eml" --no-default-skip --max-lines 3
 equal "each file is cut behind the lines that are wanted, its head not counted" "$(added "$data/mailer-qp.eml")" \
     $'[trunk/css/site.min.css: 1 more line of diff left out]\n[trunk/www/list.html: 6 more lines of diff left out]'
 equal "a line within a hunk is none of a diff's heads" "$(removed "$data/mailer-qp.eml" | tail -n 6 | head -n 2)" \
@@ -60,18 +51,18 @@ equal "the lines are short enough for mail" "$(awk 'length > 76' "$out" | grep -
 cp "$out" "$instance/again"
 unchanged "what was cut" "$instance/again" --no-default-skip --max-lines 3
 
-strip "$data/svnlook-base64.eml" --max-lines=20
+handle "$data/svnlook-base64.eml" --max-lines=20
 equal "base64 in an alternative: a copied file and one with properties" "$(added "$data/svnlook-base64.eml")" \
     $'[trunk/lib/app.min.js: 92 lines of diff left out]\n[trunk/lib/app.php: 41 more lines of diff left out]'
 equal "the HTML beside it stays" "$(sed -n '/text.html/,$p' "$out")" "$(sed -n '/text.html/,$p' "$data/svnlook-base64.eml")"
 equal "so does what is before the parts" "$(sed '/base64/q' "$out")" "$(sed '/base64/q' "$data/svnlook-base64.eml")"
 
-strip "$data/git.eml" --skip '*.GIF' --skip 'DOCS/*.txt'
+handle "$data/git.eml" --skip '*.GIF' --skip 'DOCS/*.txt'
 equal "git: names in quotes, binary patches, paths, letter case" "$(added "$data/git.eml")" \
     "$(printf '%s\n' '[css/site.min.css: 7 lines of diff left out]' '[docs/über.txt: 13 lines of diff left out]' \
         '[img/dot.gif: 9 lines of diff left out]')"
 equal "git: what is below the last diff stays" "$(tail -n 3 "$out" | head -n 2)" $'-- \n2.39.2'
-strip "$data/git.eml" --skip='new.c' --no-default-skip
+handle "$data/git.eml" --skip='new.c' --no-default-skip
 equal "git: a rename goes by its new name" "$(added "$data/git.eml")" '[src/new.c: 4 lines of diff left out]'
 
 # ---- what is left alone --------------------------------------------------------------------------
@@ -83,7 +74,7 @@ unchanged "no diff at all" "$data/attachments.eml"
 patch=$(sed '1,/^$/d' "$data/git.eml")
 part() { printf '%s\n' "Subject: x" "MIME-Version: 1.0" "$@" "" "$patch" >"$instance/part.eml"; }
 part "Content-Type: text/plain"
-strip "$instance/part.eml"
+handle "$instance/part.eml"
 succeeds "a plain part is shortened" grep -q 'left out\]' "$out"
 for header in 'Content-Type: text/plain; format=flowed' 'Content-Type: text/html' 'Content-Type: text/plain; name=a.patch' \
     'Content-Disposition: attachment' 'Content-Type: text/plain; charset=utf-16le' 'Content-Type: application/pkcs7-mime' \
@@ -95,7 +86,7 @@ printf 'Content-Type: message/rfc822\n\n%s\n' "$(<"$data/git.eml")" >"$instance/
 unchanged "a message within the message" "$instance/part.eml"
 
 sed 's/$/\r/' "$data/svnlook-base64.eml" >"$instance/crlf.eml"
-strip "$instance/crlf.eml"
+handle "$instance/crlf.eml"
 equal "lines that end with CRLF end so" "$(grep -vc $'\r$' "$out")" 0
 matches "and are shortened" "$(text "$out")" 'app.min.js: 92 lines of diff left out'
 
@@ -123,7 +114,7 @@ for i in range(400000):
     print("+" + "line %06d " % i + "." * 50)
 print("\nIndex: b.min.js\n" + "=" * 67 + "\n--- b.min.js\n+++ b.min.js\n@@ -0,0 +1 @@\n+" + "x" * 1000000)
 PY
-strip "$instance/huge" --max-lines 1000
+handle "$instance/huge" --max-lines 1000
 equal "25 MiB" "$(grep 'left out' "$out")" \
     $'[a.txt: 399001 more lines of diff left out]\n[b.min.js: 6 lines of diff left out]'
 equal "25 MiB: the rest is there" "$(wc -l <"$out")" 1010

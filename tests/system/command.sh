@@ -159,7 +159,38 @@ import sys, unicodedata
 print(max(sum(2 if unicodedata.east_asian_width(c) == "W" else 1 for c in line.rstrip("\n"))
           for line in sys.stdin))' \
         <<<"$plain")" 80
-matches "a subject is cut between characters" "$plain" '  Grüße aus …'
+matches "a subject is cut between characters" "$plain" '  Grüße aus München…'
+listed_on() { NO_COLOR=1 on_terminal "$1" "$programs/mailmill" -c "$instance/mailmill.conf" list "${@:2}"; }
+today=$(sql "SELECT strftime('%m-%d', min(received_ms) / 1000, 'unixepoch') FROM message")
+matches "80 columns: as much of an ID as it takes, the time of this year" "$(listed_on 80)" \
+    "^ID +UTC +STATE +SENDER +RECIPIENT +SUBJECT
+${id:0:10}  $today [0-9]{2}:[0-9]{2}  retry  asker@[a-z.]*…? +a@exampl[a-z.]*…? +Grüße aus München"
+matches "and it will do" "$(mailmill show "$(listed_on 80 -n 1 | tail -n 1 | cut -d' ' -f1)")" "^$other"
+matches "60 columns: without time and recipient" "$(listed_on 60)" \
+    "^ID +STATE +SENDER +SUBJECT
+${id:0:10}  retry  asker@example.org  Grüße aus München"
+matches "40 columns: without the sender" "$(listed_on 40)" "^ID +STATE +SUBJECT
+${id:0:10}  retry  Grüße aus München"
+matches "100 columns: all of it" "$(listed_on 100)" "^ID +RECEIVED \\(UTC\\) +STATE +SENDER +RECIPIENT +SUBJECT
+$id  [0-9]{4}-$today [0-9:]{5}  retry "
+equal "none of them is too wide" "$(for columns in 40 60 80 99 100; do
+    listed_on "$columns" | COLUMNS=$columns python3 -c '
+import os, sys, unicodedata
+width = lambda line: sum(2 if unicodedata.east_asian_width(c) == "W" else 1 for c in line.rstrip("\n"))
+print(*[line for line in sys.stdin if width(line) > int(os.environ["COLUMNS"])])'; done | grep -v '^$')" ""
+# What came in the same moment, or in another year: a copy of a row, beside the processor.
+neighbour=${id:0:12}$([ "${id:12:1}" = Z ] && echo Y || echo Z)ZZZ
+beside() { python3 -c '
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1], timeout=10)
+db.execute(sys.argv[2], sys.argv[3:])
+db.commit()' "$instance/lib/index.db" "$@"; }
+beside "INSERT INTO message (id, received_ms, sender, client_address, client_helo, client_protocol, size_bytes,
+    queued_ms, ended_ms) SELECT ?, 0, '', 'local', 'x', 'SMTP', 1, 1, 1" "$neighbour"
+matches "an ID is shown as far as it is alone" "$(listed_on 80)" "(^|
+)${id:0:13}  $today"
+matches "a message of another year has its day" "$(listed_on 80)" "${neighbour:0:13}  1970-01-01  +kept"
+beside "DELETE FROM message WHERE id = ?" "$neighbour"
 equal "no colours in a pipe" "$(TERM=xterm mailmill list | grep -c "$escape")" 0
 
 # ---- reprocess -----------------------------------------------------------------------------------

@@ -28,6 +28,15 @@ exits "its handlers, in order" 0 '
  +HANDLER +KIND +USER +TIMEOUT +AT ONCE +PROGRAM
 1 +shorten +filter +[a-z0-9_-]+ +10m +1 +/bin/cat
 2 +answer +reply +root +1m30s +3 +/bin/echo '"'it'\\\\''s' 'a b' plain-1"'$' mailmill explain ask@example.com
+configure 'reply-limit = "7"' 'dedupe = "2h"'
+exits "what is not as by default, below them" 0 '
+copies +that come within 2h are not run
+
+ +HANDLER.*
+answer: replies to one address in an hour: at most 7$' mailmill explain ask@example.com
+equal "and all of it for programs" "$(json "data['dedupe_ms'], [h['reply_limit'] for h in data['handlers']], data['handlers'][0]['exit_codes'], data['handlers'][0]['on_dead']" \
+    mailmill explain --json ask@example.com)" '(7200000, [None, 7], {}, [])'
+configure
 exits "letter case, and brackets" 0 'address +Ask@example\.com.*a route of its own' mailmill explain '<Ask@EXAMPLE.com>'
 exits "an extension" 0 'without the extension.*route +ask@example\.com,.*extension +x\+y' \
     mailmill explain ask+x+y@example.com

@@ -100,10 +100,12 @@ exits "show --raw of a file that is gone" 1 "$id.*spool" mailmill show --raw "$i
 
 # ---- log -----------------------------------------------------------------------------------------
 
-equal "the receiver's line and the processor's" "$(mailmill log "$id" | grep -oE '(accepted|done|dead) id='"$id")" \
+# Sorted: the processor may be done with a message before the receiver has said that it was accepted.
+equal "the receiver's line and the processor's" \
+    "$(mailmill log "$id" | grep -oE '(accepted|done|dead) id='"$id" | sort)" \
     "accepted id=$id
-done id=$id
-dead id=$id"
+dead id=$id
+done id=$id"
 unique=$(sql "SELECT substr('$id', 1, n.value) FROM generate_series(1, 16) AS n
     WHERE (SELECT count(*) FROM message WHERE id LIKE substr('$id', 1, n.value) || '%') = 1 LIMIT 1")
 equal "by the beginning of an ID" "$(mailmill log "$unique" | wc -l)" 3
@@ -112,7 +114,33 @@ printf 'not id=%sX\n' "$id" >>"$instance/log"
 matches "as a word of its own, and harmless" "$(mailmill log "$id" | tail -n 1)" 'a\^\[\[31m colour id='
 exits "nothing about it" 1 'the log says nothing of 0000000000000000; it is ' mailmill log 0000000000000000
 exits "no ID" 64 'the ID of one message' mailmill log
+
+# Rotated: what is this message's stands in three files, and of another one that is compressed.
+head -n 1 "$instance/log" >"$instance/log.3"
+echo "third id=$id" >"$instance/log.2"
+echo "second id=$id" >"$instance/log.1"
+echo "first id=$id" >"$instance/log"
+echo "last id=$id" >>"$instance/log.3"
+equal "rotated log files, the oldest first" "$(mailmill log "$id" 2>&1 | sed 's/ .*//' | tail -n 4)" "last
+third
+second
+first"
+: >"$instance/log.4.gz"
+exits "a compressed one is named" 0 'log\.4\.gz may say more of it, and is not read, as it is compressed' mailmill log "$id"
+touch -d '2001-01-01' "$instance/log.4.gz" "$instance/log.3"
+equal "those that end before the message are not read" "$(mailmill log "$id" 2>&1 | sed 's/ .*//')" "third
+second
+first"
+exits "nothing about it in any of them" 1 'nothing of 0000000000000000; it is [^ ]*/log, and 3 older' \
+    mailmill log 0000000000000000
+# The moment between the rotation and the next line; and a file that was met under its old name.
 rm "$instance/log"
+equal "the newest is not there yet" "$(mailmill log "$id" | sed 's/ .*//')" "third
+second"
+ln "$instance/log.1" "$instance/log"
+equal "a file that has two names is read once" "$(mailmill log "$id" | sed 's/ .*//')" "third
+second"
+rm "$instance/log" "$instance"/log.[1-4]*
 exits "a log file that is not there" 75 'log file .*No such file' mailmill log "$id"
 grep -v '^log-file' "$instance/mailmill.conf" >"$instance/no-log.conf"
 mkdir "$instance/bin"

@@ -77,6 +77,39 @@ static void what_has_to_be_read_whole_is_never_cut(void **state)
                    "ABCDEFGHIJKLMNOP     5  somebod\u2026  a long \u2026\n");
 }
 
+/* ID and SIZE may go, FROM is to have 8 and SUBJECT 16: 2 + 2 + 4 + 2 + 8 + 2 + 16 = 36 with both. */
+static const size_t rooms[] = {0, 0, 8, 16}, drops[] = {1, 0};
+
+static void assert_printed_at(size_t width, const char *wanted)
+{
+    struct table table = {
+        .columns = columns, .column_count = 4, .indent = "> ", .rooms = rooms, .drops = drops, .drop_count = 2};
+
+    add_row(&table, "AB", 1234, "somebody@example.com", "a subject that is too long");
+    assert_printed(&table, width, false, wanted);
+}
+
+static void columns_keep_their_room_and_others_go(void **state)
+{
+    (void)state;
+    assert_printed_at(0, "> ID  SIZE  FROM                  SUBJECT\n"
+                         "> AB  1234  somebody@example.com  a subject that is too long\n");
+    assert_printed_at(48, "> ID  SIZE  FROM               SUBJECT\n"
+                          "> AB  1234  somebody@example\u2026  a subject that i\u2026\n");
+    assert_printed_at(38, "> ID  SIZE  FROM      SUBJECT\n"
+                          "> AB  1234  somebod\u2026  a subject that \u2026\n");
+    /* With one column fewer there is room to spare again. */
+    assert_printed_at(37, "> ID  FROM           SUBJECT\n"
+                          "> AB  somebody@exa\u2026  a subject that \u2026\n");
+    assert_printed_at(30, "> FROM        SUBJECT\n"
+                          "> somebody@\u2026  a subject that \u2026\n");
+    /* None is left that may go: they are narrowed as without. */
+    assert_printed_at(24, "> FROM      SUBJECT\n"
+                          "> somebod\u2026  a subject t\u2026\n");
+    assert_printed_at(5, "> FROM      SUBJECT\n"
+                         "> somebod\u2026  a subje\u2026\n");
+}
+
 static void elsewhere_nothing_is_cut(void **state)
 {
     static const struct table_column one[] = {{"X", TABLE_FLEXIBLE}};
@@ -109,6 +142,7 @@ int main(void)
         cmocka_unit_test(columns_are_aligned_by_what_is_seen),
         cmocka_unit_test(a_terminal_gets_lines_that_fit),
         cmocka_unit_test(what_has_to_be_read_whole_is_never_cut),
+        cmocka_unit_test(columns_keep_their_room_and_others_go),
         cmocka_unit_test(elsewhere_nothing_is_cut),
         cmocka_unit_test(colours_take_no_room),
     };

@@ -2,8 +2,6 @@
  * The writer and the sessions of a trusted proxy: they must name their client, once and first; nobody else may; and a
  * client has no more of them than others may have.
  */
-#include <fcntl.h>
-#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -11,17 +9,14 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-#include "common/config.h"
 #include "common/frame.h"
-#include "common/log.h"
 #include "receiver/wire.h"
-#include "receiver/writer.h"
 #include "tests/unit/bed.h"
+#include "tests/unit/crowd.h"
 #include "tests/unit/support.h"
 
 /* A span for a table. */
@@ -30,79 +25,25 @@
         (literal), sizeof(literal) - 1                                                                               \
     }
 
-enum { PATIENCE_MS = 20000, TEXT_SIZE = 65536, MOST = 2 };
+enum { MOST = 2 };
 
 #define PROXY "192.0.2.10"
 #define STRANGER "192.0.2.1"
 
-struct fixture {
-    const char *folder;
-    struct config config;
-    int listener; /* our end: we are the listener, and all the sessions */
-    int writer_end;
-    pid_t writer;
-    uint64_t next_number;
-};
-
-static int serve(void *context)
+static struct crowd start_trusting(void **state)
 {
-    const struct fixture *f = context;
-    struct writer writer = {.config = &f->config};
-
-    (void)close(f->listener);
-    log_open("writer", LOG_TO_STDERR, support_path(f->folder, "log"));
-    return writer_run_all(&writer, f->writer_end) == 0 ? 0 : 1;
-}
-
-static struct fixture start(void **state, const char *proxies)
-{
-    struct fixture f = {.folder = *state};
-    struct config_errors errors = {0};
-    char text[4096];
-    struct err err;
-    int ends[2];
+    char text[128];
 
     snprintf(text, sizeof text,
-             "hostname = \"mail.example.com\"\nspool = \"%s/spool\"\nindex = \"%s/lib/index.db\"\n"
-             "route \"a@example.com\" {}\nmax-sessions-per-client = %d\n%s",
-             f.folder, f.folder, (int)MOST, proxies);
-    (void)mkdir(support_path(f.folder, "lib"), 0700);
-    assert_int_equal(config_load_text(&f.config, "test.conf", text, &errors), 0);
-    assert_int_equal(frame_pair(ends, &err), 0);
-    f.listener = ends[0];
-    f.writer_end = ends[1];
-    f.writer = support_start_child(serve, &f);
-    assert_true(f.writer > 0);
-    (void)close(ends[1]);
-    return f;
+             "trusted-proxies = {\"" PROXY "\", \"2001:db8::/64\"}\nmax-sessions-per-client = %d\n", (int)MOST);
+    return crowd_start(state, text);
 }
 
-static struct fixture start_trusting(void **state)
+static int join(const struct crowd *f, const char *client)
 {
-    return start(state, "trusted-proxies = {\"" PROXY "\", \"2001:db8::/64\"}\n");
-}
+    static uint64_t next_number;
 
-static void finish(struct fixture *f)
-{
-    (void)close(f->listener);
-    assert_true(support_exited(support_wait_child(f->writer), 0));
-    config_free(&f->config);
-}
-
-static int join(struct fixture *f, const char *client)
-{
-    char storage[WIRE_JOIN_MAX];
-    struct buf frame = buf_over(storage, sizeof storage);
-    struct err err;
-    int ends[2];
-
-    assert_int_equal(frame_pair(ends, &err), 0);
-    frame_start(&frame, WIRE_JOIN);
-    frame_put_number(&frame, f->next_number++);
-    frame_put_text(&frame, span_text(client));
-    assert_int_equal(frame_send(f->listener, &frame, &ends[1], 1, &err), 0);
-    (void)close(ends[1]);
-    return ends[0];
+    return crowd_join(f, next_number++, client);
 }
 
 static void name_client(int session, struct span client)
@@ -118,77 +59,29 @@ static void name_client(int session, struct span client)
 
 static void begin_message(int session)
 {
-    char storage[1024];
-    struct buf frame = buf_over(storage, sizeof storage);
-    struct err err;
-
-    frame_start(&frame, WIRE_BEGIN);
-    frame_put_text(&frame, SPAN("ESMTP"));
-    frame_put_text(&frame, SPAN("client.example.org"));
-    frame_put_text(&frame, SPAN("asker@example.org"));
-    frame_put_text(&frame, SPAN("a@example.com\0"));
-    frame_put_number(&frame, 0);
-    assert_int_equal(frame_send(session, &frame, NULL, 0, &err), 0);
-}
-
-/* The type of the next answer, 0 at the end, and the descriptor that came with it. */
-static int hear_fd(int session, int *fd)
-{
-    char storage[WIRE_ANSWER_MAX];
-    struct pollfd there = {.fd = session, .events = POLLIN};
-    struct frame_reader frame;
-    int fds[FRAME_FDS_MAX];
-    size_t fd_count = 0;
-    struct err err;
-
-    assert_int_equal(poll(&there, 1, PATIENCE_MS), 1);
-    if (frame_receive(session, storage, sizeof storage, &frame, fds, &fd_count, &err) != 1)
-        return 0;
-    if (fd_count == 1)
-        *fd = fds[0];
-    return frame.type;
+    assert_int_equal(crowd_begin(session, 0), 0);
 }
 
 static int hear(int session)
 {
-    int fd;
-
-    return hear_fd(session, &fd);
+    return crowd_hear(session).type;
 }
 
 static void store_message(int session)
 {
-    static const char commit[] = "\x02\2\0\0\0\0\0\0\0";
-    int fd = -1;
-
-    begin_message(session);
-    assert_int_equal(hear_fd(session, &fd), WIRE_READY);
-    assert_int_equal(write(fd, "x\n", 2), 2);
-    (void)close(fd);
-    assert_int_equal(send(session, commit, sizeof commit - 1, 0), sizeof commit - 1);
+    crowd_write(session);
+    crowd_commit(session, 2);
     assert_int_equal(hear(session), WIRE_COMMITTED);
 }
 
-static const char *read_log(const struct fixture *f)
+static void assert_logged(const struct crowd *f, const char *text)
 {
-    static char text[TEXT_SIZE];
-    int fd = open(support_path(f->folder, "log"), O_RDONLY);
-    ssize_t size = read(fd, text, sizeof text - 1);
-
-    assert_true(size >= 0);
-    text[size] = '\0';
-    (void)close(fd);
-    return text;
-}
-
-static void assert_logged(const struct fixture *f, const char *text)
-{
-    if (strstr(read_log(f), text) == NULL)
-        fail_msg("not \"%s\" in the log: %s", text, read_log(f));
+    if (strstr(crowd_log(f), text) == NULL)
+        fail_msg("not \"%s\" in the log: %s", text, crowd_log(f));
 }
 
 /* The session is gone, the listener told, and the log says why. */
-static void assert_cut_off(const struct fixture *f, int session, const char *why)
+static void assert_cut_off(const struct crowd *f, int session, const char *why)
 {
     assert_int_equal(hear(session), 0);
     assert_int_equal(hear(f->listener), WIRE_CUT);
@@ -198,7 +91,7 @@ static void assert_cut_off(const struct fixture *f, int session, const char *why
 
 /* ---- what is to be ---- */
 
-static const char *index_says(const struct fixture *f, const char *sql)
+static const char *index_says(const struct crowd *f, const char *sql)
 {
     struct bed bed = {0};
 
@@ -208,7 +101,7 @@ static const char *index_says(const struct fixture *f, const char *sql)
 
 static void test_client_by_proxy(void **state)
 {
-    struct fixture f = start_trusting(state);
+    struct crowd f = start_trusting(state);
     int session = join(&f, PROXY);
 
     name_client(session, SPAN("2001:db8:1::5"));
@@ -216,7 +109,7 @@ static void test_client_by_proxy(void **state)
     store_message(session);
     assert_int_equal(send(session, "\x05\6\0\0\0\0\0\0\0\5\0\0\0hello", 18, 0), 18);
     (void)close(session);
-    finish(&f);
+    crowd_finish(&f);
     assert_logged(&f, " client=2001:db8:1::5 via=" PROXY " helo=");
     assert_logged(&f, "hello client=2001:db8:1::5 via=" PROXY "\n");
     assert_string_equal(index_says(&f, "SELECT client_address FROM message"), "2001:db8:1::5");
@@ -225,7 +118,7 @@ static void test_client_by_proxy(void **state)
 /* "": a health check, or a proxy that does not know. */
 static void test_proxy_itself(void **state)
 {
-    struct fixture f = start_trusting(state);
+    struct crowd f = start_trusting(state);
     int sessions[MOST + 3];
 
     for (size_t i = 0; i < MOST + 3; i++) {
@@ -236,16 +129,16 @@ static void test_proxy_itself(void **state)
     store_message(sessions[0]);
     for (size_t i = 0; i < MOST + 3; i++)
         (void)close(sessions[i]);
-    finish(&f);
+    crowd_finish(&f);
     assert_logged(&f, " client=2001:db8::7 helo=");
-    assert_null(strstr(read_log(&f), "via="));
+    assert_null(strstr(crowd_log(&f), "via="));
     assert_string_equal(index_says(&f, "SELECT client_address FROM message"), "2001:db8::7");
 }
 
 /* Those that came directly, by whatever name of the same network, and those by proxy. */
 static void test_too_many(void **state)
 {
-    struct fixture f = start_trusting(state);
+    struct crowd f = start_trusting(state);
     int direct = join(&f, "2001:db8:1::1");
     int first = join(&f, PROXY);
     int second = join(&f, PROXY);
@@ -263,7 +156,7 @@ static void test_too_many(void **state)
     name_client(other, SPAN("2001:db8:1:1::3"));
     assert_int_equal(hear(other), WIRE_WELCOME);
     assert_logged(&f, "turned away client=2001:db8:1::3 via=" PROXY " why=max-sessions-per-client count=1\n");
-    assert_null(strstr(read_log(&f), "count=2"));
+    assert_null(strstr(crowd_log(&f), "count=2"));
     (void)close(direct);
     /* It is gone when the writer has heard of it; what it hears behind that, it answers behind that. */
     for (int answered = WIRE_TOO_MANY; answered == WIRE_TOO_MANY; second = join(&f, PROXY)) {
@@ -276,7 +169,7 @@ static void test_too_many(void **state)
     (void)close(second);
     (void)close(other);
     (void)close(waiting);
-    finish(&f);
+    crowd_finish(&f);
 }
 
 /* ---- what must not be ---- */
@@ -284,7 +177,7 @@ static void test_too_many(void **state)
 static void test_untrusted(void **state)
 {
     static const char *const peers[] = {STRANGER, "192.0.2.11", "2001:db8:0:1::1", "local", ""};
-    struct fixture f = start_trusting(state);
+    struct crowd f = start_trusting(state);
 
     for (size_t i = 0; i < sizeof peers / sizeof peers[0]; i++) {
         int session = join(&f, peers[i]);
@@ -292,24 +185,24 @@ static void test_untrusted(void **state)
         name_client(session, SPAN("203.0.113.9"));
         assert_cut_off(&f, session, "request 7 out of turn");
     }
-    finish(&f);
-    assert_null(strstr(read_log(&f), "203.0.113.9"));
+    crowd_finish(&f);
+    assert_null(strstr(crowd_log(&f), "203.0.113.9"));
 }
 
 static void test_nobody_is_trusted(void **state)
 {
-    struct fixture f = start(state, "");
+    struct crowd f = crowd_start(state, "");
     int session = join(&f, PROXY);
 
     name_client(session, SPAN("203.0.113.9"));
     assert_cut_off(&f, session, "request 7 out of turn");
-    finish(&f);
+    crowd_finish(&f);
 }
 
 static void test_twice(void **state)
 {
     static const struct span first[] = {BYTES("203.0.113.9"), BYTES("")};
-    struct fixture f = start_trusting(state);
+    struct crowd f = start_trusting(state);
 
     for (size_t i = 0; i < sizeof first / sizeof first[0]; i++) {
         int session = join(&f, PROXY);
@@ -319,7 +212,7 @@ static void test_twice(void **state)
         name_client(session, SPAN("203.0.113.9"));
         assert_cut_off(&f, session, "request 7 out of turn");
     }
-    finish(&f);
+    crowd_finish(&f);
 }
 
 /* Everything but a line of the log, before the client is named and when it was turned away. */
@@ -327,7 +220,7 @@ static void test_nothing_else_first(void **state)
 {
     static const struct span requests[] = {BYTES("\x02\0\0\0\0\0\0\0\0"), BYTES("\x03"),
                                            BYTES("\x04\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"), BYTES("\x06")};
-    struct fixture f = start_trusting(state);
+    struct crowd f = start_trusting(state);
     int kept[MOST];
     int session = join(&f, PROXY);
 
@@ -352,7 +245,7 @@ static void test_nothing_else_first(void **state)
     assert_cut_off(&f, session, "session of 203.0.113.9 cut off: the session sent request 1 out of turn");
     for (size_t i = 0; i < MOST; i++)
         (void)close(kept[i]);
-    finish(&f);
+    crowd_finish(&f);
 }
 
 static void test_names_that_are_none(void **state)
@@ -377,7 +270,7 @@ static void test_names_that_are_none(void **state)
         BYTES("mail.example.org"),
         BYTES("1:2:3:4:5:6:7:8:9:10:11:12:13:14:15:16:17:18:19:20:21:22:23:24:25:26:27"),
     };
-    struct fixture f = start_trusting(state);
+    struct crowd f = start_trusting(state);
     int session;
 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
@@ -391,13 +284,13 @@ static void test_names_that_are_none(void **state)
     session = join(&f, PROXY);
     assert_int_equal(send(session, "\x07\1\0\0\0xx", 7, 0), 7);
     assert_cut_off(&f, session, "malformed client");
-    finish(&f);
+    crowd_finish(&f);
 }
 
 /* A session that ends before it has named anybody has left nothing, and takes nothing along. */
 static void test_gone_before(void **state)
 {
-    struct fixture f = start_trusting(state);
+    struct crowd f = start_trusting(state);
     int session = join(&f, PROXY);
     int other = join(&f, STRANGER);
 
@@ -407,8 +300,8 @@ static void test_gone_before(void **state)
     store_message(other);
     (void)close(session);
     (void)close(other);
-    finish(&f);
-    assert_null(strstr(read_log(&f), "cut off"));
+    crowd_finish(&f);
+    assert_null(strstr(crowd_log(&f), "cut off"));
     assert_string_equal(index_says(&f, "SELECT group_concat(client_address) FROM message"), STRANGER "," STRANGER);
 }
 
