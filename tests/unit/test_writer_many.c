@@ -301,7 +301,7 @@ static void discard(int session)
 static void test_no_waiting_for_the_index(void **state)
 {
     enum { ROUNDS = 50 };
-    struct fixture f = start(state, "");
+    struct crowd f = crowd_start(state, "");
     int first = join(&f, 1);
     int second = join(&f, 2);
     int other = join(&f, 3);
@@ -310,25 +310,25 @@ static void test_no_waiting_for_the_index(void **state)
 
     assert_int_equal(index_open(&index, support_path(f.folder, "lib/index.db"), INDEX_PROCESSOR, &err), 0);
     assert_int_equal(index_begin(&index, &err), 0);
-    write_message(first);
-    write_message(second);
-    send_commit(first, 2);
+    crowd_write(first);
+    crowd_write(second);
+    crowd_commit(first, 2);
     while (count_files(&f, "spool/new") == 0)
         (void)poll(NULL, 0, 1);
-    send_commit(second, 2);
+    crowd_commit(second, 2);
     for (int i = 0; i < ROUNDS; i++) {
-        write_message(other);
+        crowd_write(other);
         discard(other);
     }
     assert_int_equal(poll(&(struct pollfd){.fd = first, .events = POLLIN}, 1, 0), 0);
     index_rollback(&index);
     index_close(&index);
-    assert_int_equal(hear(first).type, WIRE_COMMITTED);
-    assert_int_equal(hear(second).type, WIRE_COMMITTED);
+    assert_int_equal(crowd_hear(first).type, WIRE_COMMITTED);
+    assert_int_equal(crowd_hear(second).type, WIRE_COMMITTED);
     (void)close(first);
     (void)close(second);
     (void)close(other);
-    finish(&f);
+    crowd_finish(&f);
     assert_stored(&f, 2);
     assert_rows(&f, 2);
 }
