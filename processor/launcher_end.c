@@ -65,7 +65,8 @@ void launchpad_reap(struct launchpad *pad)
         siginfo_t info = {0};
         struct run *run;
 
-        if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0)
+        pad->has_children = waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+        if (info.si_pid == 0)
             return;
         run = run_of(pad, info.si_pid);
         if (run != NULL && run->stage == RUN_SWEPT)
@@ -91,7 +92,7 @@ static bool others_run(const struct launchpad *pad)
 static bool kill_strays(struct launchpad *pad, const struct run *run)
 {
     static pid_t children[LAUNCH_RUNS_MAX * 4];
-    int count = strays_list(children, (int)(sizeof children / sizeof children[0]));
+    int count = pad->has_children ? strays_list(children, (int)(sizeof children / sizeof children[0])) : 0;
     bool found = false;
 
     for (int i = 0; i < count; i++) {

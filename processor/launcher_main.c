@@ -18,6 +18,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "processor/launchpad.h"
+#include "processor/spawn.h"
 
 /* ---- answers ---- */
 
@@ -227,7 +228,7 @@ static void turn(struct launchpad *pad)
 
 /*
  * Only SIGCHLD means anything here. What a terminal or a service manager sends to the whole group is the main half's
- * to act on: it stops the runs in order, and its end is ours.
+ * to act on: it stops the runs in order, and its end is ours. All are blocked, so that none needs to be ignored.
  */
 static int take_signals(struct launchpad *pad)
 {
@@ -239,6 +240,7 @@ static int take_signals(struct launchpad *pad)
     sigaddset(&children, SIGCHLD);
     if (sigprocmask(SIG_SETMASK, &blocked, NULL) != 0)
         return -1;
+    spawn_ignore_none();
     pad->signals = signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK);
     return pad->signals < 0 ? -1 : prctl(PR_SET_CHILD_SUBREAPER, 1);
 }
