@@ -170,6 +170,8 @@ static void read_watch(struct engine *engine, int64_t now_ms)
     while ((event = watch_next(&batch, &name)) != WATCH_NONE) {
         if (event == WATCH_FILE)
             intake_arrived(&engine->intake, name, now_ms);
+        else if (event == WATCH_CLOSED)
+            intake_closed(&engine->intake, name, now_ms);
         else if (event == WATCH_WAKE)
             look_anew(engine);
         else if (event == WATCH_GONE)

@@ -50,7 +50,7 @@ static void not_readable(struct intake *intake, const char *id, int64_t now_ms, 
         return;
     }
     log_say(LOG_ERR, "%s: %s", id, err->text);
-    if (ledger_give_up(intake->index, id, now_ms, &second) != 0)
+    if (ledger_is_queued(intake->index, id, &second) != 1 && ledger_give_up(intake->index, id, now_ms, &second) != 0)
         pause_intake(intake, now_ms, id, &second);
 }
 
@@ -66,18 +66,12 @@ static bool wants_digest(const struct intake *intake, const struct envelope *env
     return false;
 }
 
-/* Has the headers of one message read. Nothing to do when it is queued already. */
+/* Has the headers of one message read. One that is queued already is not queued again. */
 static void take_up(struct intake *intake, struct intake_slot *slot, const char *id, int64_t now_ms)
 {
     struct err err = {0};
-    int queued = ledger_is_queued(intake->index, id, &err);
     int fd;
 
-    if (queued != 0) {
-        if (queued < 0)
-            pause_intake(intake, now_ms, id, &err);
-        return;
-    }
     if (intake_open(intake, id, &slot->envelope, &slot->size_bytes, &fd, &err) != 0) {
         not_readable(intake, id, now_ms, &err);
         return;
@@ -111,6 +105,15 @@ void intake_arrived(struct intake *intake, const char *name, int64_t now_ms)
         if (row < 0 || (row == 0 && intake_add_row(intake, name, &err) != 0))
             pause_intake(intake, now_ms, name, &err);
     }
+}
+
+/* The receiver closes each file after it has moved it: most are known by then. */
+void intake_closed(struct intake *intake, const char *name, int64_t now_ms)
+{
+    struct err err = {0};
+
+    if (!is_in_work(intake, name) && ledger_is_queued(intake->index, name, &err) != 1)
+        intake_arrived(intake, name, now_ms);
 }
 
 /* IDs of messages that wait for being queued, oldest first. */
@@ -206,7 +209,8 @@ static void finish_slot(struct intake *intake, struct intake_slot *slot, const s
     /* A message that breaks its parser is still delivered; it only has no headers. */
     if ((!is_parsed && err.kind == ERR_TEMPORARY) ||
         ledger_queue(intake->index, intake->config, &slot->envelope, slot->size_bytes, headers,
-                     is_parsed ? answer->digest : "", now_ms, &err) != 0) {
+                     is_parsed ? answer->digest : "", now_ms, &err) != 0 ||
+        ledger_tally(intake->index, slot->envelope.id, &slot->left, &err) != 0) {
         pause_intake(intake, now_ms, slot->envelope.id, &err);
         free_of_work(slot);
         return;
@@ -230,7 +234,7 @@ void intake_committed(struct intake *intake, int64_t now_ms)
             continue;
         FAULT_POINT("intake-queued");
         /* A message without a single delivery has nothing to wait for: it is kept, and that is all. */
-        filing_note(intake->filing, slot->envelope.id, now_ms);
+        filing_note(intake->filing, slot->envelope.id, &slot->left, now_ms);
         free_of_work(slot);
     }
 }

@@ -129,6 +129,7 @@ struct ledger_end {
     enum state group_state;           /* that those go to which do not give up */
     const char *group_detail;         /* what is said of them */
     struct ledger_run *run;           /* NULL: nothing ran */
+    struct ledger_tally *left;        /* filled in by ledger_end: what has become of the message; NULL: nobody asks */
 };
 
 /*

@@ -5,8 +5,9 @@
 #include "processor/ledger.h"
 #include "processor/ledger_step.h"
 
-static int set_headers(struct index *index, const char *id, const struct message_headers *headers, const char *digest,
-                       struct err *err)
+/* 1: the message's row is queued, with its headers; 0: it was so before, or there is none; -1: error. */
+static int queue_row(struct index *index, const char *id, const struct message_headers *headers, const char *digest,
+                     int64_t now_ms, struct err *err)
 {
     /* Headers that nobody could read must not be answered by a machine. */
     static const struct message_headers unreadable = {.no_reply = "the message's headers could not be read"};
@@ -14,7 +15,7 @@ static int set_headers(struct index *index, const char *id, const struct message
 
     if (headers == NULL)
         headers = &unreadable;
-    if (query_start(&query, index, STATEMENT_MESSAGE_SET_HEADERS, err) != 0)
+    if (query_start(&query, index, STATEMENT_MESSAGE_QUEUE, err) != 0)
         return -1;
     query_text(&query, ":id", span_text(id));
     query_text(&query, ":subject", span_text(headers->subject));
@@ -28,7 +29,8 @@ static int set_headers(struct index *index, const char *id, const struct message
     query_text(&query, ":no_reply", span_text(headers->no_reply));
     if (digest[0] != '\0')
         query_text(&query, ":digest", span_text(digest));
-    return query_run(&query, err);
+    query_number(&query, ":now", now_ms);
+    return query_run(&query, err) != 0 ? -1 : index_changes(index);
 }
 
 int ledger_add_delivery(struct index *index, const struct ledger_addition *what, size_t i, bool is_due,
@@ -151,7 +153,7 @@ static int queue_all(struct index *index, const struct config *config, const str
         if (match.verdict == ROUTE_FOUND && queue_recipient(index, &what, envelope, digest, err) != 0)
             return -1;
     }
-    return ledger_touch(index, STATEMENT_MESSAGE_SET_QUEUED, envelope->id, now_ms, err);
+    return 0;
 }
 
 int ledger_queue(struct index *index, const struct config *config, const struct envelope *envelope,
@@ -162,16 +164,14 @@ int ledger_queue(struct index *index, const struct config *config, const struct 
 
     if (index_begin(index, err) != 0)
         return -1;
-    status = ledger_is_queued(index, envelope->id, err);
+    status = queue_row(index, envelope->id, headers, digest, now_ms, err);
     if (status == 0) {
         status = index_put_message(index, envelope, size_bytes, err);
         if (status == 0)
-            status = set_headers(index, envelope->id, headers, digest, err);
-        if (status == 0)
-            status = queue_all(index, config, envelope, digest, now_ms, err);
-    } else if (status == 1) {
-        status = 0;
+            status = queue_row(index, envelope->id, headers, digest, now_ms, err);
     }
+    if (status == 1)
+        status = queue_all(index, config, envelope, digest, now_ms, err);
     return ledger_finish(index, status, err);
 }
 
