@@ -32,6 +32,7 @@ static void wire(struct engine *engine)
                                      .spool = &engine->spool,
                                      .filing = &engine->filing,
                                      .helper = &engine->helper,
+                                     .arrival = &engine->arrival,
                                      .config_stamp = config_stamp(engine->config->path)};
     engine->runner.context = (struct attempt_context){.config = engine->config,
                                                       .index = &engine->index,
@@ -43,6 +44,7 @@ static void wire(struct engine *engine)
     engine->filing = (struct filing){.index = &engine->index, .spool = &engine->spool, .outbox = &engine->outbox};
     engine->retention = (struct retention){
         .config = engine->config, .index = &engine->index, .spool = &engine->spool, .filing = &engine->filing};
+    engine->arrival = (struct arrival){.schedule = &engine->schedule, .runner = &engine->runner};
     engine->turn = (struct turn){.index = &engine->index,
                                  .intake = &engine->intake,
                                  .runner = &engine->runner,

@@ -7,6 +7,7 @@
 #include "common/fault.h"
 #include "common/log.h"
 #include "common/route.h"
+#include "processor/arrival.h"
 #include "processor/intake_step.h"
 #include "processor/ledger.h"
 
@@ -190,11 +191,30 @@ static bool wants_newer_config(struct intake *intake, const struct envelope *env
     return false;
 }
 
+/* Writes the message down: it is started at once, or queued. A message that breaks its parser is still delivered; it
+ * only has no headers. */
+static int write_down(struct intake *intake, struct intake_slot *slot, const struct message_answer *answer,
+                      int64_t now_ms, struct err *err)
+{
+    bool is_parsed = answer->kind == MESSAGE_PARSED;
+    int started = 0;
+
+    if (intake->arrival != NULL && is_parsed && !intake->queued)
+        started = arrival_start(intake->arrival, &slot->envelope, slot->size_bytes, &answer->headers, now_ms, err);
+    slot->left = (struct ledger_tally){.waiting = started};
+    if (started != 0)
+        return started == 1 ? 0 : -1;
+    if (ledger_queue(intake->index, intake->config, &slot->envelope, slot->size_bytes,
+                     is_parsed ? &answer->headers : NULL, is_parsed ? answer->digest : "", now_ms, err) != 0)
+        return -1;
+    intake->queued = true;
+    return ledger_tally(intake->index, slot->envelope.id, &slot->left, err);
+}
+
 static void finish_slot(struct intake *intake, struct intake_slot *slot, const struct message_answer *answer,
                         int64_t now_ms)
 {
     bool is_parsed = answer->kind == MESSAGE_PARSED;
-    const struct message_headers *headers = is_parsed ? &answer->headers : NULL;
     struct err err = answer->err;
 
     FAULT_POINT("intake-parsed");
@@ -206,16 +226,12 @@ static void finish_slot(struct intake *intake, struct intake_slot *slot, const s
     }
     if (!is_parsed)
         log_say(LOG_WARNING, "%s: no headers: %s", slot->envelope.id, err.text);
-    /* A message that breaks its parser is still delivered; it only has no headers. */
-    if ((!is_parsed && err.kind == ERR_TEMPORARY) ||
-        ledger_queue(intake->index, intake->config, &slot->envelope, slot->size_bytes, headers,
-                     is_parsed ? answer->digest : "", now_ms, &err) != 0 ||
-        ledger_tally(intake->index, slot->envelope.id, &slot->left, &err) != 0) {
+    if ((!is_parsed && err.kind == ERR_TEMPORARY) || write_down(intake, slot, answer, now_ms, &err) != 0) {
         pause_intake(intake, now_ms, slot->envelope.id, &err);
         free_of_work(slot);
         return;
     }
-    slot->is_queued = intake->queued = true;
+    slot->is_queued = true;
 }
 
 void intake_answered(struct intake *intake, const struct message_answer *answer, int64_t now_ms)

@@ -33,6 +33,8 @@
 
 enum { INTAKE_PAUSE_MS = 1000 }; /* before trying again what failed temporarily */
 
+struct arrival;
+
 struct intake_slot {
     bool in_use;
     uint64_t token;
@@ -48,6 +50,7 @@ struct intake {
     const struct spool *spool;
     struct filing *filing;
     struct message_helper *helper;
+    const struct arrival *arrival; /* starts what may be started at once; NULL: all is queued first */
 
     struct intake_slot slots[MESSAGE_IN_FLIGHT_MAX];
     uint64_t last_token;

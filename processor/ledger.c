@@ -140,6 +140,18 @@ int ledger_load(struct index *index, int64_t id, struct delivery *delivery, stru
     return row;
 }
 
+int ledger_add_attempt(struct index *index, int64_t delivery, int64_t number, int64_t now_ms, struct err *err)
+{
+    struct query query;
+
+    if (query_start(&query, index, STATEMENT_ATTEMPT_START, err) != 0)
+        return -1;
+    query_number(&query, ":delivery_id", delivery);
+    query_number(&query, ":number", number);
+    query_number(&query, ":now", now_ms);
+    return query_run(&query, err);
+}
+
 int ledger_start_one(struct index *index, int64_t id, int64_t number, int64_t now_ms, struct err *err)
 {
     struct query query;
@@ -149,14 +161,7 @@ int ledger_start_one(struct index *index, int64_t id, int64_t number, int64_t no
     query_number(&query, ":id", id);
     if (query_run(&query, err) != 0)
         return -1;
-    if (index_changes(index) == 0)
-        return 1;
-    if (query_start(&query, index, STATEMENT_ATTEMPT_START, err) != 0)
-        return -1;
-    query_number(&query, ":delivery_id", id);
-    query_number(&query, ":number", number);
-    query_number(&query, ":now", now_ms);
-    return query_run(&query, err);
+    return index_changes(index) == 0 ? 1 : ledger_add_attempt(index, id, number, now_ms, err);
 }
 
 int ledger_start(struct index *index, struct delivery *delivery, int64_t now_ms, struct err *err)

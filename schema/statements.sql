@@ -83,6 +83,12 @@ ON CONFLICT (message_id, recipient, route, handler) DO UPDATE
        ended_ms = NULL, attempts_before = attempts, replay = replay + 1, output = NULL, replied_to = NULL,
        replied_key = NULL, detail = '', held_ms = 0, on_dead_ms = NULL;
 
+-- name: delivery_add_running
+-- One that runs at once.
+INSERT INTO delivery (message_id, recipient, route, handler, position, state, queued_ms, attempts)
+VALUES (:message_id, :recipient, :route, :handler, 1, 'running', :now, 1)
+RETURNING id;
+
 -- name: delivery_put_ended
 -- The same recipient twice has one route and one handler of a name.
 INSERT INTO delivery (message_id, recipient, route, handler, position, state, queued_ms, ended_ms, detail)
