@@ -29,7 +29,7 @@ void launchpad_kill(struct run *run)
 
 static struct run *run_of(struct launchpad *pad, pid_t pid)
 {
-    for (size_t i = 0; i < LAUNCH_RUNS_MAX; i++)
+    for (size_t i = 0; i < pad->used; i++)
         if ((pad->runs[i].stage == RUN_RUNS || pad->runs[i].stage == RUN_SWEPT) && pad->runs[i].pid == pid)
             return &pad->runs[i];
     return NULL;
@@ -48,7 +48,7 @@ static void program_ended(struct run *run, const siginfo_t *info)
 
 static void answer(struct launchpad *pad, struct run *run)
 {
-    run->stage = RUN_FREE;
+    launchpad_free(pad, run);
     launchpad_answer_ended(pad, run->number, run->end, run->end_number);
 }
 
@@ -79,7 +79,7 @@ void launchpad_reap(struct launchpad *pad)
 
 static bool others_run(const struct launchpad *pad)
 {
-    for (size_t i = 0; i < LAUNCH_RUNS_MAX; i++)
+    for (size_t i = 0; i < pad->used; i++)
         if (pad->runs[i].stage == RUN_RUNS)
             return true;
     return false;
@@ -147,7 +147,7 @@ static void clear(struct launchpad *pad, struct run *run)
  */
 void launchpad_clear(struct launchpad *pad)
 {
-    for (size_t i = 0; i < LAUNCH_RUNS_MAX; i++)
+    for (size_t i = 0; i < pad->used; i++)
         if (pad->runs[i].stage == RUN_CLEARED && !kill_strays(pad, &pad->runs[i]))
             clear(pad, &pad->runs[i]);
 }

@@ -139,7 +139,7 @@ static void on_stop(struct launchpad *pad, struct frame_reader *frame)
 {
     uint64_t number = frame_number(frame);
 
-    for (size_t i = 0; i < LAUNCH_RUNS_MAX; i++)
+    for (size_t i = 0; i < pad->used; i++)
         if (pad->runs[i].stage == RUN_RUNS && pad->runs[i].number == number)
             launchpad_end(&pad->runs[i], RUN_STOPPED);
 }
@@ -184,7 +184,7 @@ static int meet_deadlines(struct launchpad *pad)
     int64_t now = clock_monotonic_ms();
     int64_t next = INT64_MAX;
 
-    for (size_t i = 0; i < LAUNCH_RUNS_MAX; i++) {
+    for (size_t i = 0; i < pad->used; i++) {
         struct run *run = &pad->runs[i];
 
         if (run->stage != RUN_RUNS)
@@ -203,7 +203,7 @@ static int meet_deadlines(struct launchpad *pad)
 
 static bool has_runs(const struct launchpad *pad)
 {
-    for (size_t i = 0; i < LAUNCH_RUNS_MAX; i++)
+    for (size_t i = 0; i < pad->used; i++)
         if (pad->runs[i].stage != RUN_FREE)
             return true;
     return false;

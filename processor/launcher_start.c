@@ -99,12 +99,20 @@ static int start_program(struct launchpad *pad, struct run *run, const struct or
     return -1;
 }
 
+/* The first that is free, so that few are in use: whoever looks for one looks at those alone. */
 static struct run *free_run(struct launchpad *pad)
 {
     for (size_t i = 0; i < LAUNCH_RUNS_MAX; i++)
         if (pad->runs[i].stage == RUN_FREE)
             return &pad->runs[i];
     return NULL;
+}
+
+void launchpad_free(struct launchpad *pad, struct run *run)
+{
+    run->stage = RUN_FREE;
+    while (pad->used > 0 && pad->runs[pad->used - 1].stage == RUN_FREE)
+        pad->used--;
 }
 
 void launchpad_start(struct launchpad *pad, struct frame_reader *frame, const int *fds, size_t fd_count)
@@ -132,4 +140,6 @@ void launchpad_start(struct launchpad *pad, struct frame_reader *frame, const in
     }
     run->stage = RUN_RUNS;
     run->deadline_ms = clock_monotonic_ms() + order.timeout_ms;
+    if (run >= pad->runs + pad->used)
+        pad->used = (size_t)(run - pad->runs) + 1;
 }

@@ -47,9 +47,13 @@ struct launchpad {
     int lock;          /* on the spool, only to be held: processor/lock.h; -1: none yet */
     bool has_children; /* when they were last looked at: what runs, and what it left behind, which is ours by then */
     struct run runs[LAUNCH_RUNS_MAX];
+    size_t used; /* of them, the first so many; all behind are free */
     struct workdir_spares spares;
     struct account_cache accounts;
 };
+
+/* Leaves its place to another run. */
+void launchpad_free(struct launchpad *pad, struct run *run);
 
 /* Tells the main half how a run ended. */
 void launchpad_answer_ended(struct launchpad *pad, uint64_t run, enum run_end end, int64_t number);
