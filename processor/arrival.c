@@ -1,6 +1,8 @@
 #include "processor/arrival.h"
 
+#include <assert.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "common/route.h"
 #include "processor/ledger.h"
@@ -23,6 +25,17 @@ static const struct config_route *find_route(const struct arrival *arrival, cons
     return match.route;
 }
 
+/* What they hold and no more: nine texts that may have four KiB each, and most are short. */
+static void copy_headers(struct message_headers *to, const struct message_headers *from)
+{
+    static_assert(sizeof *to % MESSAGE_TEXT_SIZE == 0, "texts of one size and nothing else");
+    const char *texts = (const char *)from;
+    char *copy = (char *)to;
+
+    for (size_t at = 0; at < sizeof *to; at += MESSAGE_TEXT_SIZE)
+        (void)memccpy(copy + at, texts + at, '\0', MESSAGE_TEXT_SIZE);
+}
+
 /* As ledger_load() would give it, but for its ID. */
 static void fill(struct delivery *d, const struct config_route *route, const struct envelope *envelope,
                  const struct message_headers *headers, int64_t now_ms)
@@ -33,7 +46,7 @@ static void fill(struct delivery *d, const struct config_route *route, const str
     d->output[0] = '\0';
     d->address = envelope->recipients[0];
     d->sender = envelope->sender;
-    d->headers = *headers;
+    copy_headers(&d->headers, headers);
     snprintf(d->message_id, sizeof d->message_id, "%s", envelope->id);
     snprintf(d->route, sizeof d->route, "%s", route->pattern);
     snprintf(d->handler, sizeof d->handler, "%s", route->handlers[0].name);

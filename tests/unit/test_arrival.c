@@ -37,6 +37,7 @@ static int open_arrival(void **state)
     arrival = (struct arrival){.schedule = &schedule, .runner = &runner, .is_open = true};
     snprintf(headers.subject, sizeof headers.subject, "hello");
     snprintf(headers.reply_to, sizeof headers.reply_to, "other@example.org");
+    memset(headers.references, 'r', MESSAGE_TEXT_MAX); /* as long as it can be */
     return config_load_text(&bed->config, "/mailmill.conf", routes, &errors);
 }
 
@@ -111,7 +112,13 @@ static void it_is_as_if_it_had_been_loaded(void **state)
     assert_string_equal(d->client_protocol, loaded.client_protocol);
     assert_string_equal(d->tls, loaded.tls);
     assert_string_equal(d->headers.subject, loaded.headers.subject);
+    assert_string_equal(d->headers.from, loaded.headers.from);
+    assert_string_equal(d->headers.to, loaded.headers.to);
+    assert_string_equal(d->headers.date, loaded.headers.date);
     assert_string_equal(d->headers.reply_to, loaded.headers.reply_to);
+    assert_string_equal(d->headers.message_id, loaded.headers.message_id);
+    assert_string_equal(d->headers.references, loaded.headers.references);
+    assert_string_equal(d->headers.list_id, loaded.headers.list_id);
     assert_string_equal(d->headers.no_reply, loaded.headers.no_reply);
 }
 
