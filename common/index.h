@@ -51,6 +51,12 @@ struct index {
 };
 
 /*
+ * For a process that has one thread and keeps its index open, before it opens any: SQLite neither locks nor counts
+ * memory, and has room of its own for the pages that it drops and reads again whenever another process has written.
+ */
+void index_prepare(void);
+
+/*
  * Opens the database and, unless it is read only, creates it if missing and brings its schema up to date. A file made
  * by a newer mailmill is a permanent error; a damaged one a temporary one, whose text says how to make it anew.
  */

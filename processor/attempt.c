@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,12 +21,15 @@ void attempt_close_fd(int *fd)
 
 struct attempt *attempt_new(const struct config_handler *handler, uint64_t number, int64_t now_ms, struct err *err)
 {
-    struct attempt *attempt = calloc(1, sizeof *attempt);
+    struct attempt *attempt = malloc(sizeof *attempt);
 
     if (attempt == NULL) {
         err_system(err, "memory for an attempt");
         return NULL;
     }
+    memset(attempt, 0, offsetof(struct attempt, delivery));
+    attempt->out_tail.at = attempt->errors_tail.at = 0;
+    attempt->out_tail.wrapped = attempt->errors_tail.wrapped = false;
     attempt->number = number;
     attempt->kind = handler->kind;
     attempt->retry = (struct retry_policy){handler->retry_first_ms, handler->retry_max_ms, handler->give_up_ms};

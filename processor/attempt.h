@@ -51,7 +51,6 @@ enum attempt_stage {
 struct attempt {
     enum attempt_stage stage;
     uint64_t number; /* names it to the launcher and the helper */
-    struct delivery delivery;
     char key[LEDGER_KEY_SIZE];
     struct ledger_group group; /* the deliveries that share the run */
 
@@ -68,8 +67,7 @@ struct attempt {
     bool coalesces, go_on;
 
     int out, errors; /* read ends of the running program's pipes, or -1 */
-    struct capture out_tail, errors_tail;
-    int whole; /* reply and filter: a file with all of the handler's stdout, as long as it is needed; else -1 */
+    int whole;       /* reply and filter: a file with all of the handler's stdout, as long as it is needed; else -1 */
     uint64_t whole_size;
     bool is_too_much;
     int save_errno; /* why some of it is not in the file; 0: all is */
@@ -96,9 +94,14 @@ struct attempt {
     enum state group_state;           /* that those which share the run went to, but for those which gave up */
     char detail[ATTEMPT_DETAIL_SIZE]; /* what is said of the delivery */
     struct ledger_run said;           /* what the run said of its handler, and did to it */
+    struct ledger_tally left;         /* what has become of its message */
     int64_t started_ms;
     int64_t ended_ms;
     int64_t record_ms; /* when to try again to write it down */
+
+    /* Large, and so only set where something is put into them. */
+    struct delivery delivery;
+    struct capture out_tail, errors_tail;
 };
 
 /* An attempt for a handler, its delivery still to be loaded. NULL (temporary): no memory. */

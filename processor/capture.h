@@ -8,7 +8,7 @@
 
 enum { CAPTURE_SIZE = 16 * 1024 };
 
-/* Zeroed, it is empty. */
+/* Empty when the first two are zero; what the others hold does not matter then. */
 struct capture {
     size_t at;    /* where the next byte goes */
     bool wrapped; /* older bytes have been overwritten */

@@ -170,6 +170,8 @@ static void read_watch(struct engine *engine, int64_t now_ms)
     while ((event = watch_next(&batch, &name)) != WATCH_NONE) {
         if (event == WATCH_FILE)
             intake_arrived(&engine->intake, name, now_ms);
+        else if (event == WATCH_CLOSED)
+            intake_closed(&engine->intake, name, now_ms);
         else if (event == WATCH_WAKE)
             look_anew(engine);
         else if (event == WATCH_GONE)
@@ -255,6 +257,7 @@ static void dispatch(struct engine *engine, size_t count, int64_t now_ms)
             runner_readable(&engine->runner, engine->fds[i].fd);
     if (engine->fds[FD_LAUNCHER].revents != 0)
         read_launcher(engine, now_ms);
+    engine->arrival.is_open = !engine->stopping && engine->reloads == 0;
     if (engine->fds[FD_HELPER].revents != 0)
         read_helper(engine, now_ms);
     if (engine->fds[FD_WATCH].revents != 0)

@@ -33,6 +33,7 @@ static void wire(struct engine *engine)
                                      .spool = &engine->spool,
                                      .filing = &engine->filing,
                                      .helper = &engine->helper,
+                                     .arrival = &engine->arrival,
                                      .config_stamp = config_stamp(engine->config->path)};
     engine->runner.context = (struct attempt_context){.config = engine->config,
                                                       .index = &engine->index,
@@ -44,6 +45,7 @@ static void wire(struct engine *engine)
     engine->filing = (struct filing){.index = &engine->index, .spool = &engine->spool, .outbox = &engine->outbox};
     engine->retention = (struct retention){
         .config = engine->config, .index = &engine->index, .spool = &engine->spool, .filing = &engine->filing};
+    engine->arrival = (struct arrival){.schedule = &engine->schedule, .runner = &engine->runner};
     engine->turn = (struct turn){.index = &engine->index,
                                  .intake = &engine->intake,
                                  .runner = &engine->runner,
@@ -59,6 +61,7 @@ static int take_up(struct engine *engine, struct err *err)
 {
     int64_t now_ms = clock_now_ms();
 
+    index_prepare();
     if (index_open(&engine->index, engine->index_path, INDEX_PROCESSOR, err) != 0 ||
         ledger_recover(&engine->index, now_ms, err) != 0 ||
         filing_rest(&engine->index, &engine->spool, now_ms, err) != 0 ||

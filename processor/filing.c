@@ -9,17 +9,15 @@
 #include "processor/ledger.h"
 
 /* Moves the file to cur/, if nothing of the message is left to be done. */
-static int put_away(struct index *index, const struct spool *spool, const char *id, bool *ended, struct err *err)
+static int put_away(const struct spool *spool, const char *id, const struct ledger_tally *tally, bool *ended,
+                    struct err *err)
 {
-    struct ledger_tally tally;
     char flag;
 
-    if (ledger_tally(index, id, &tally, err) != 0)
-        return -1;
-    *ended = tally.waiting == 0;
+    *ended = tally->waiting == 0;
     if (!*ended)
         return 0;
-    flag = (char)(tally.dead > 0 ? 'F' : tally.deliveries > 0 ? 'S' : '\0');
+    flag = (char)(tally->dead > 0 ? 'F' : tally->deliveries > 0 ? 'S' : '\0');
     if (spool_put_away(spool, id, flag, err) == 0)
         return 0;
     if (err->kind != ERR_PERMANENT)
@@ -33,7 +31,9 @@ static int put_away(struct index *index, const struct spool *spool, const char *
 int filing_message(struct index *index, const struct spool *spool, const char *id, int64_t now_ms, bool *ended,
                    struct err *err)
 {
-    if (put_away(index, spool, id, ended, err) != 0)
+    struct ledger_tally tally;
+
+    if (ledger_tally(index, id, &tally, err) != 0 || put_away(spool, id, &tally, ended, err) != 0)
         return -1;
     if (!*ended)
         return 0;
@@ -124,12 +124,14 @@ static int make_room(struct filing *filing)
     return 0;
 }
 
-void filing_note(struct filing *filing, const char *id, int64_t now_ms)
+void filing_note(struct filing *filing, const char *id, const struct ledger_tally *tally, int64_t now_ms)
 {
+    struct ledger_tally found;
     bool ended = false;
     struct err err = {0};
 
-    if (put_away(filing->index, filing->spool, id, &ended, &err) != 0) {
+    if ((tally == NULL && ledger_tally(filing->index, id, &found, &err) != 0) ||
+        put_away(filing->spool, id, tally == NULL ? &found : tally, &ended, &err) != 0) {
         log_say(LOG_ERR, "%s stays in new/ until the next start: %s", id, err.text);
         return;
     }

@@ -2,7 +2,7 @@
  * Filing: when a message's last delivery has ended, its file goes to cur/, marked F when a delivery is dead, S when
  * all is done, and with no flag when there was nothing to do; then its row says that it has ended.
  *
- *     filing_note(&filing, id, now);            once an end is durable: moves the file
+ *     filing_note(&filing, id, &tally, now);           once an end is durable: moves the file
  *     filing_continue(&filing, now);            in every turn of the loop: from time to time, makes the moves of many
  *                                               messages durable by one flush and marks their rows
  *     filing_committed(&filing);                what the index had gathered is durable,
@@ -18,6 +18,7 @@
 
 #include "common/index.h"
 #include "common/spool.h"
+#include "processor/ledger.h"
 #include "processor/outbox.h"
 
 enum {
@@ -38,8 +39,11 @@ struct filing {
     int64_t due_ms; /* wall clock: when they are to be marked */
 };
 
-/* A delivery of the message has ended, or it has none. What can't be done now is done at the next start. */
-void filing_note(struct filing *filing, const char *id, int64_t now_ms);
+/*
+ * A delivery of the message has ended, or it has none. What can't be done now is done at the next start. `tally`:
+ * what the transaction that is durable by now left of it; NULL: that is looked up.
+ */
+void filing_note(struct filing *filing, const char *id, const struct ledger_tally *tally, int64_t now_ms);
 void filing_continue(struct filing *filing, int64_t now_ms);
 /* Marks what was moved without waiting any longer, for the end of the processor. */
 void filing_hurry(struct filing *filing, int64_t now_ms);

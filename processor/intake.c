@@ -7,6 +7,7 @@
 #include "common/fault.h"
 #include "common/log.h"
 #include "common/route.h"
+#include "processor/arrival.h"
 #include "processor/intake_step.h"
 #include "processor/ledger.h"
 
@@ -50,7 +51,7 @@ static void not_readable(struct intake *intake, const char *id, int64_t now_ms, 
         return;
     }
     log_say(LOG_ERR, "%s: %s", id, err->text);
-    if (ledger_give_up(intake->index, id, now_ms, &second) != 0)
+    if (ledger_is_queued(intake->index, id, &second) != 1 && ledger_give_up(intake->index, id, now_ms, &second) != 0)
         pause_intake(intake, now_ms, id, &second);
 }
 
@@ -66,18 +67,12 @@ static bool wants_digest(const struct intake *intake, const struct envelope *env
     return false;
 }
 
-/* Has the headers of one message read. Nothing to do when it is queued already. */
+/* Has the headers of one message read. One that is queued already is not queued again. */
 static void take_up(struct intake *intake, struct intake_slot *slot, const char *id, int64_t now_ms)
 {
     struct err err = {0};
-    int queued = ledger_is_queued(intake->index, id, &err);
     int fd;
 
-    if (queued != 0) {
-        if (queued < 0)
-            pause_intake(intake, now_ms, id, &err);
-        return;
-    }
     if (intake_open(intake, id, &slot->envelope, &slot->size_bytes, &fd, &err) != 0) {
         not_readable(intake, id, now_ms, &err);
         return;
@@ -111,6 +106,15 @@ void intake_arrived(struct intake *intake, const char *name, int64_t now_ms)
         if (row < 0 || (row == 0 && intake_add_row(intake, name, &err) != 0))
             pause_intake(intake, now_ms, name, &err);
     }
+}
+
+/* The receiver closes each file after it has moved it: most are known by then. */
+void intake_closed(struct intake *intake, const char *name, int64_t now_ms)
+{
+    struct err err = {0};
+
+    if (!is_in_work(intake, name) && ledger_is_queued(intake->index, name, &err) != 1)
+        intake_arrived(intake, name, now_ms);
 }
 
 /* IDs of messages that wait for being queued, oldest first. */
@@ -187,11 +191,30 @@ static bool wants_newer_config(struct intake *intake, const struct envelope *env
     return false;
 }
 
+/* Writes the message down: it is started at once, or queued. A message that breaks its parser is still delivered; it
+ * only has no headers. */
+static int write_down(struct intake *intake, struct intake_slot *slot, const struct message_answer *answer,
+                      int64_t now_ms, struct err *err)
+{
+    bool is_parsed = answer->kind == MESSAGE_PARSED;
+    int started = 0;
+
+    if (intake->arrival != NULL && is_parsed && !intake->queued)
+        started = arrival_start(intake->arrival, &slot->envelope, slot->size_bytes, &answer->headers, now_ms, err);
+    slot->left = (struct ledger_tally){.waiting = started};
+    if (started != 0)
+        return started == 1 ? 0 : -1;
+    if (ledger_queue(intake->index, intake->config, &slot->envelope, slot->size_bytes,
+                     is_parsed ? &answer->headers : NULL, is_parsed ? answer->digest : "", now_ms, err) != 0)
+        return -1;
+    intake->queued = true;
+    return ledger_tally(intake->index, slot->envelope.id, &slot->left, err);
+}
+
 static void finish_slot(struct intake *intake, struct intake_slot *slot, const struct message_answer *answer,
                         int64_t now_ms)
 {
     bool is_parsed = answer->kind == MESSAGE_PARSED;
-    const struct message_headers *headers = is_parsed ? &answer->headers : NULL;
     struct err err = answer->err;
 
     FAULT_POINT("intake-parsed");
@@ -203,15 +226,12 @@ static void finish_slot(struct intake *intake, struct intake_slot *slot, const s
     }
     if (!is_parsed)
         log_say(LOG_WARNING, "%s: no headers: %s", slot->envelope.id, err.text);
-    /* A message that breaks its parser is still delivered; it only has no headers. */
-    if ((!is_parsed && err.kind == ERR_TEMPORARY) ||
-        ledger_queue(intake->index, intake->config, &slot->envelope, slot->size_bytes, headers,
-                     is_parsed ? answer->digest : "", now_ms, &err) != 0) {
+    if ((!is_parsed && err.kind == ERR_TEMPORARY) || write_down(intake, slot, answer, now_ms, &err) != 0) {
         pause_intake(intake, now_ms, slot->envelope.id, &err);
         free_of_work(slot);
         return;
     }
-    slot->is_queued = intake->queued = true;
+    slot->is_queued = true;
 }
 
 void intake_answered(struct intake *intake, const struct message_answer *answer, int64_t now_ms)
@@ -230,7 +250,7 @@ void intake_committed(struct intake *intake, int64_t now_ms)
             continue;
         FAULT_POINT("intake-queued");
         /* A message without a single delivery has nothing to wait for: it is kept, and that is all. */
-        filing_note(intake->filing, slot->envelope.id, now_ms);
+        filing_note(intake->filing, slot->envelope.id, &slot->left, now_ms);
         free_of_work(slot);
     }
 }

@@ -4,7 +4,8 @@
  *
  *     intake_scan(&intake, &err);               at start
  *     intake_want_scan(&intake);                when events were lost
- *     intake_arrived(&intake, name, now);       for each event
+ *     intake_arrived(&intake, name, now);       for each file that was moved in,
+ *     intake_closed(&intake, name, now);        or written there, or whose writer is done with it
  *     intake_answered(&intake, &answer, now);   for each answer with intake's token
  *     intake_continue(&intake, now);            in every turn of the loop: takes up what waits, scans a bit more
  *     intake_committed(&intake, now);           what was queued in the turn is durable,
@@ -24,6 +25,7 @@
 #include "common/index.h"
 #include "common/spool.h"
 #include "processor/filing.h"
+#include "processor/ledger.h"
 #include "processor/message.h"
 
 /* Tokens with this bit are the runner's, those without it intake's. */
@@ -31,12 +33,15 @@
 
 enum { INTAKE_PAUSE_MS = 1000 }; /* before trying again what failed temporarily */
 
+struct arrival;
+
 struct intake_slot {
     bool in_use;
     uint64_t token;
     struct envelope envelope;
     uint64_t size_bytes;
-    bool is_queued; /* written down, and not durable yet */
+    bool is_queued;           /* written down, and not durable yet, */
+    struct ledger_tally left; /* with what is left to be done */
 };
 
 struct intake {
@@ -45,6 +50,7 @@ struct intake {
     const struct spool *spool;
     struct filing *filing;
     struct message_helper *helper;
+    const struct arrival *arrival; /* starts what may be started at once; NULL: all is queued first */
 
     struct intake_slot slots[MESSAGE_IN_FLIGHT_MAX];
     uint64_t last_token;
@@ -67,6 +73,7 @@ __attribute__((warn_unused_result)) int intake_scan(struct intake *intake, struc
 __attribute__((warn_unused_result)) int intake_scan_some(struct intake *intake, struct err *err);
 void intake_want_scan(struct intake *intake);
 void intake_arrived(struct intake *intake, const char *name, int64_t now_ms);
+void intake_closed(struct intake *intake, const char *name, int64_t now_ms);
 void intake_continue(struct intake *intake, int64_t now_ms);
 void intake_answered(struct intake *intake, const struct message_answer *answer, int64_t now_ms);
 void intake_committed(struct intake *intake, int64_t now_ms);

@@ -29,7 +29,7 @@ void launchpad_kill(struct run *run)
 
 static struct run *run_of(struct launchpad *pad, pid_t pid)
 {
-    for (size_t i = 0; i < LAUNCH_RUNS_MAX; i++)
+    for (size_t i = 0; i < pad->used; i++)
         if ((pad->runs[i].stage == RUN_RUNS || pad->runs[i].stage == RUN_SWEPT) && pad->runs[i].pid == pid)
             return &pad->runs[i];
     return NULL;
@@ -48,7 +48,7 @@ static void program_ended(struct run *run, const siginfo_t *info)
 
 static void answer(struct launchpad *pad, struct run *run)
 {
-    run->stage = RUN_FREE;
+    launchpad_free(pad, run);
     launchpad_answer_ended(pad, run->number, run->end, run->end_number);
 }
 
@@ -65,7 +65,8 @@ void launchpad_reap(struct launchpad *pad)
         siginfo_t info = {0};
         struct run *run;
 
-        if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0)
+        pad->has_children = waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+        if (info.si_pid == 0)
             return;
         run = run_of(pad, info.si_pid);
         if (run != NULL && run->stage == RUN_SWEPT)
@@ -78,7 +79,7 @@ void launchpad_reap(struct launchpad *pad)
 
 static bool others_run(const struct launchpad *pad)
 {
-    for (size_t i = 0; i < LAUNCH_RUNS_MAX; i++)
+    for (size_t i = 0; i < pad->used; i++)
         if (pad->runs[i].stage == RUN_RUNS)
             return true;
     return false;
@@ -91,7 +92,7 @@ static bool others_run(const struct launchpad *pad)
 static bool kill_strays(struct launchpad *pad, const struct run *run)
 {
     static pid_t children[LAUNCH_RUNS_MAX * 4];
-    int count = strays_list(children, (int)(sizeof children / sizeof children[0]));
+    int count = pad->has_children ? strays_list(children, (int)(sizeof children / sizeof children[0])) : 0;
     bool found = false;
 
     for (int i = 0; i < count; i++) {
@@ -146,7 +147,7 @@ static void clear(struct launchpad *pad, struct run *run)
  */
 void launchpad_clear(struct launchpad *pad)
 {
-    for (size_t i = 0; i < LAUNCH_RUNS_MAX; i++)
+    for (size_t i = 0; i < pad->used; i++)
         if (pad->runs[i].stage == RUN_CLEARED && !kill_strays(pad, &pad->runs[i]))
             clear(pad, &pad->runs[i]);
 }

@@ -18,6 +18,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "processor/launchpad.h"
+#include "processor/spawn.h"
 
 /* ---- answers ---- */
 
@@ -138,7 +139,7 @@ static void on_stop(struct launchpad *pad, struct frame_reader *frame)
 {
     uint64_t number = frame_number(frame);
 
-    for (size_t i = 0; i < LAUNCH_RUNS_MAX; i++)
+    for (size_t i = 0; i < pad->used; i++)
         if (pad->runs[i].stage == RUN_RUNS && pad->runs[i].number == number)
             launchpad_end(&pad->runs[i], RUN_STOPPED);
 }
@@ -183,7 +184,7 @@ static int meet_deadlines(struct launchpad *pad)
     int64_t now = clock_monotonic_ms();
     int64_t next = INT64_MAX;
 
-    for (size_t i = 0; i < LAUNCH_RUNS_MAX; i++) {
+    for (size_t i = 0; i < pad->used; i++) {
         struct run *run = &pad->runs[i];
 
         if (run->stage != RUN_RUNS)
@@ -202,7 +203,7 @@ static int meet_deadlines(struct launchpad *pad)
 
 static bool has_runs(const struct launchpad *pad)
 {
-    for (size_t i = 0; i < LAUNCH_RUNS_MAX; i++)
+    for (size_t i = 0; i < pad->used; i++)
         if (pad->runs[i].stage != RUN_FREE)
             return true;
     return false;
@@ -227,7 +228,7 @@ static void turn(struct launchpad *pad)
 
 /*
  * Only SIGCHLD means anything here. What a terminal or a service manager sends to the whole group is the main half's
- * to act on: it stops the runs in order, and its end is ours.
+ * to act on: it stops the runs in order, and its end is ours. All are blocked, so that none needs to be ignored.
  */
 static int take_signals(struct launchpad *pad)
 {
@@ -239,6 +240,7 @@ static int take_signals(struct launchpad *pad)
     sigaddset(&children, SIGCHLD);
     if (sigprocmask(SIG_SETMASK, &blocked, NULL) != 0)
         return -1;
+    spawn_ignore_none();
     pad->signals = signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK);
     return pad->signals < 0 ? -1 : prctl(PR_SET_CHILD_SUBREAPER, 1);
 }

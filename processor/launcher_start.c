@@ -7,7 +7,6 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "processor/account.h"
 #include "processor/environment.h"
 #include "processor/launchpad.h"
 #include "processor/spawn.h"
@@ -38,18 +37,19 @@ static bool find_order(const struct config *config, uint64_t number, struct orde
     return true;
 }
 
-/* The account that a run gets. Not started by root, there is only our own. */
-static int find_account(const struct launchpad *pad, const struct order *order, struct account *account,
-                        struct err *err)
+/* The account that a run gets; NULL: none. Not started by root, there is only our own. */
+static const struct account *find_account(struct launchpad *pad, const struct order *order, struct err *err)
 {
-    if (pad->is_root)
-        return account_find(account, order->user == NULL ? pad->config.user : order->user, err);
-    account_own(account);
-    if (order->user == NULL || strcmp(order->user, account->name) == 0)
-        return 0;
+    const char *name = order->user == NULL ? pad->config.user : order->user;
+    const struct account *account =
+        account_cache_find(&pad->accounts, pad->is_root ? name : NULL, clock_monotonic_ms(), err);
+
+    if (pad->is_root || order->user == NULL || strcmp(order->user, account->name) == 0)
+        return account;
     /* The check at start saw to that, but a reload may bring anything. */
     errno = EPERM;
-    return err_system(err, "becoming user %s", order->user);
+    err_system(err, "becoming user %s", order->user);
+    return NULL;
 }
 
 static void add_own_environment(struct environment *environment, const struct account *account, const char *mark)
@@ -72,24 +72,24 @@ static void add_own_environment(struct environment *environment, const struct ac
 static int start_program(struct launchpad *pad, struct run *run, const struct order *order,
                          struct environment *environment, const int *fds, struct err *err)
 {
-    struct account account;
+    const struct account *account = find_account(pad, order, err);
     char *entries[ENVIRONMENT_COUNT + 1];
     struct spawn spawn = {.program = order->program,
                           .arguments = order->arguments,
                           .environment = entries,
-                          .account = pad->is_root ? &account : NULL,
+                          .account = pad->is_root ? account : NULL,
                           .workdir = run->workdir,
                           .fds = fds};
 
-    if (find_account(pad, order, &account, err) != 0)
+    if (account == NULL)
         return -1;
     run->brand = spawn.brand = strays_brand(++pad->started);
     snprintf(run->mark, sizeof run->mark, "MAILMILL_RUN=%d.%llu", (int)getpid(), (unsigned long long)pad->started);
-    add_own_environment(environment, &account, run->mark);
+    add_own_environment(environment, account, run->mark);
     if (environment->buf.overflowed || environment_entries(environment, entries) < 0)
         return err_set(err, ERR_PROTOCOL, "the environment does not fit");
-    if (!workdir_reuse(&pad->spares, pad->config.workdir, account.uid, account.gid, run->workdir) &&
-        workdir_make(pad->config.workdir, account.uid, account.gid, run->workdir, err) != 0)
+    if (!workdir_reuse(&pad->spares, pad->config.workdir, account->uid, account->gid, run->workdir) &&
+        workdir_make(pad->config.workdir, account->uid, account->gid, run->workdir, err) != 0)
         return -1;
     run->pid = spawn_start(&spawn);
     if (run->pid > 0)
@@ -99,12 +99,20 @@ static int start_program(struct launchpad *pad, struct run *run, const struct or
     return -1;
 }
 
+/* The first that is free, so that few are in use: whoever looks for one looks at those alone. */
 static struct run *free_run(struct launchpad *pad)
 {
     for (size_t i = 0; i < LAUNCH_RUNS_MAX; i++)
         if (pad->runs[i].stage == RUN_FREE)
             return &pad->runs[i];
     return NULL;
+}
+
+void launchpad_free(struct launchpad *pad, struct run *run)
+{
+    run->stage = RUN_FREE;
+    while (pad->used > 0 && pad->runs[pad->used - 1].stage == RUN_FREE)
+        pad->used--;
 }
 
 void launchpad_start(struct launchpad *pad, struct frame_reader *frame, const int *fds, size_t fd_count)
@@ -132,4 +140,6 @@ void launchpad_start(struct launchpad *pad, struct frame_reader *frame, const in
     }
     run->stage = RUN_RUNS;
     run->deadline_ms = clock_monotonic_ms() + order.timeout_ms;
+    if (run >= pad->runs + pad->used)
+        pad->used = (size_t)(run - pad->runs) + 1;
 }

@@ -11,6 +11,7 @@
 
 #include "common/config.h"
 #include "common/frame.h"
+#include "processor/account_cache.h"
 #include "processor/launcher.h"
 #include "processor/outcome.h"
 #include "processor/workdir.h"
@@ -41,12 +42,18 @@ struct launchpad {
     int signals;
     struct config config;
     bool is_root;
-    uint64_t started; /* runs so far, for their marks */
-    bool ending;      /* the main half is gone */
-    int lock;         /* on the spool, only to be held: processor/lock.h; -1: none yet */
+    uint64_t started;  /* runs so far, for their marks */
+    bool ending;       /* the main half is gone */
+    int lock;          /* on the spool, only to be held: processor/lock.h; -1: none yet */
+    bool has_children; /* when they were last looked at: what runs, and what it left behind, which is ours by then */
     struct run runs[LAUNCH_RUNS_MAX];
+    size_t used; /* of them, the first so many; all behind are free */
     struct workdir_spares spares;
+    struct account_cache accounts;
 };
+
+/* Leaves its place to another run. */
+void launchpad_free(struct launchpad *pad, struct run *run);
 
 /* Tells the main half how a run ended. */
 void launchpad_answer_ended(struct launchpad *pad, uint64_t run, enum run_end end, int64_t number);

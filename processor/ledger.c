@@ -116,6 +116,7 @@ static int load_row(struct query *query, struct delivery *d, struct err *err)
     copy_column(query, 11, d->output, sizeof d->output);
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         copy_column(query, 13 + (int)i, texts[i].to, texts[i].size);
+    d->sender = (struct address){0};
     if (query_column_text(query, 12).size > 0 && address_parse(&d->sender, query_column_text(query, 12), err) != 0)
         return -1;
     return address_parse(&d->address, query_column_text(query, 3), err);
@@ -126,7 +127,6 @@ int ledger_load(struct index *index, int64_t id, struct delivery *delivery, stru
     struct query query;
     int row;
 
-    *delivery = (struct delivery){0};
     if (query_start(&query, index, STATEMENT_DELIVERY_LOAD, err) != 0)
         return -1;
     query_number(&query, ":id", id);
@@ -140,6 +140,18 @@ int ledger_load(struct index *index, int64_t id, struct delivery *delivery, stru
     return row;
 }
 
+int ledger_add_attempt(struct index *index, int64_t delivery, int64_t number, int64_t now_ms, struct err *err)
+{
+    struct query query;
+
+    if (query_start(&query, index, STATEMENT_ATTEMPT_START, err) != 0)
+        return -1;
+    query_number(&query, ":delivery_id", delivery);
+    query_number(&query, ":number", number);
+    query_number(&query, ":now", now_ms);
+    return query_run(&query, err);
+}
+
 int ledger_start_one(struct index *index, int64_t id, int64_t number, int64_t now_ms, struct err *err)
 {
     struct query query;
@@ -149,14 +161,7 @@ int ledger_start_one(struct index *index, int64_t id, int64_t number, int64_t no
     query_number(&query, ":id", id);
     if (query_run(&query, err) != 0)
         return -1;
-    if (index_changes(index) == 0)
-        return 1;
-    if (query_start(&query, index, STATEMENT_ATTEMPT_START, err) != 0)
-        return -1;
-    query_number(&query, ":delivery_id", id);
-    query_number(&query, ":number", number);
-    query_number(&query, ":now", now_ms);
-    return query_run(&query, err);
+    return index_changes(index) == 0 ? 1 : ledger_add_attempt(index, id, number, now_ms, err);
 }
 
 int ledger_start(struct index *index, struct delivery *delivery, int64_t now_ms, struct err *err)
@@ -245,18 +250,39 @@ static int end_delivery(struct index *index, const struct delivery *delivery, co
     return query_run(&query, err);
 }
 
-/* One of the statements on the handlers after this one in the route. */
+/* Starts one of the statements on the handlers before or after this one in the route. */
+static int start_of_rest(struct query *query, struct index *index, const struct delivery *delivery,
+                         enum statement statement, struct err *err)
+{
+    if (query_start(query, index, statement, err) != 0)
+        return -1;
+    query_text(query, ":message_id", span_text(delivery->message_id));
+    query_number(query, ":recipient", delivery->recipient);
+    query_text(query, ":route", span_text(delivery->route));
+    query_number(query, ":position", delivery->position);
+    return 0;
+}
+
+/* Whether there is any after it: 1 yes, 0 no, -1 error. */
+static int has_rest(struct index *index, const struct delivery *delivery, struct err *err)
+{
+    struct query query;
+    int row;
+
+    if (start_of_rest(&query, index, delivery, STATEMENT_DELIVERY_HAS_REST, err) != 0)
+        return -1;
+    row = query_next(&query, err);
+    query_end(&query);
+    return row;
+}
+
 static int change_rest(struct index *index, const struct delivery *delivery, enum statement statement,
                        const char *detail, int64_t now_ms, struct err *err)
 {
     struct query query;
 
-    if (query_start(&query, index, statement, err) != 0)
+    if (start_of_rest(&query, index, delivery, statement, err) != 0)
         return -1;
-    query_text(&query, ":message_id", span_text(delivery->message_id));
-    query_number(&query, ":recipient", delivery->recipient);
-    query_text(&query, ":route", span_text(delivery->route));
-    query_number(&query, ":position", delivery->position);
     query_number(&query, ":now", now_ms);
     if (detail != NULL)
         query_text(&query, ":detail", span_text(detail));
@@ -291,10 +317,15 @@ static int pass_on(struct index *index, const struct delivery *delivery, const s
 int ledger_end_one(struct index *index, const struct delivery *delivery, const struct ledger_end *end, int64_t now_ms,
                    struct err *err)
 {
+    int rest;
+
     if (ledger_end_run(index, STATEMENT_ATTEMPT_END, delivery->id, delivery->attempts, end, now_ms, err) != 0 ||
         end_delivery(index, delivery, end, now_ms, err) != 0)
         return -1;
-    return index_changes(index) == 0 ? 0 : pass_on(index, delivery, end, now_ms, err);
+    if (index_changes(index) == 0)
+        return 0;
+    rest = has_rest(index, delivery, err);
+    return rest == 1 ? pass_on(index, delivery, end, now_ms, err) : rest;
 }
 
 int ledger_end(struct index *index, const struct delivery *delivery, const struct ledger_end *end, int64_t now_ms,
@@ -312,6 +343,8 @@ int ledger_end(struct index *index, const struct delivery *delivery, const struc
         status = ledger_group_end(index, delivery, end, now_ms, err);
     if (status == 0 && end->run != NULL)
         status = ledger_handler_ran(index, delivery, end->run, end->detail, now_ms, err);
+    if (status == 0 && end->left != NULL)
+        status = ledger_tally(index, delivery->message_id, end->left, err);
     return ledger_finish(index, status, err);
 }
 
@@ -321,12 +354,10 @@ int ledger_filtered(struct index *index, const struct delivery *delivery, char o
     struct query query;
     int row;
 
-    if (query_start(&query, index, STATEMENT_DELIVERY_FILTERED, err) != 0)
+    if (delivery->position == 1)
+        return 0;
+    if (start_of_rest(&query, index, delivery, STATEMENT_DELIVERY_FILTERED, err) != 0)
         return -1;
-    query_text(&query, ":message_id", span_text(delivery->message_id));
-    query_number(&query, ":recipient", delivery->recipient);
-    query_text(&query, ":route", span_text(delivery->route));
-    query_number(&query, ":position", delivery->position);
     row = query_next(&query, err);
     if (row == 1)
         copy_column(&query, 0, output, LEDGER_KEY_SIZE);

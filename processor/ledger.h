@@ -63,6 +63,16 @@ __attribute__((warn_unused_result)) int ledger_queue(struct index *index, const 
                                                      const struct message_headers *headers, const char *digest,
                                                      int64_t now_ms, struct err *err);
 
+/*
+ * The same for a message with one recipient, whose route asks for no digest, but that the delivery to the first
+ * handler is not due: it runs, with its first attempt, and is put into `id`. That is 1; with 0 nothing was changed,
+ * as the handler is paused, or the message queued already.
+ */
+__attribute__((warn_unused_result)) int ledger_queue_started(struct index *index, const struct config_route *route,
+                                                             const struct envelope *envelope, uint64_t size_bytes,
+                                                             const struct message_headers *headers, int64_t now_ms,
+                                                             int64_t *id, struct err *err);
+
 /* Marks a message as queued and ended whose file is gone: there is nothing to run. */
 __attribute__((warn_unused_result)) int ledger_give_up(struct index *index, const char *id, int64_t now_ms,
                                                        struct err *err);
@@ -129,6 +139,7 @@ struct ledger_end {
     enum state group_state;           /* that those go to which do not give up */
     const char *group_detail;         /* what is said of them */
     struct ledger_run *run;           /* NULL: nothing ran */
+    struct ledger_tally *left;        /* filled in by ledger_end: what has become of the message; NULL: nobody asks */
 };
 
 /*

@@ -120,6 +120,13 @@ static int load(struct index *index, const char *route, const char *handler, str
     return row < 0 ? -1 : 0;
 }
 
+int ledger_handler_runs(struct index *index, const char *route, const char *handler, struct err *err)
+{
+    struct breaker breaker;
+
+    return load(index, route, handler, &breaker, err) != 0 ? -1 : breaker.state == BREAKER_CLOSED;
+}
+
 static int store(struct index *index, const char *route, const char *handler, const struct breaker *breaker,
                  const char *reason, struct err *err)
 {

@@ -53,6 +53,10 @@ __attribute__((warn_unused_result)) int ledger_overtakes(struct index *index, in
 
 /* ---- pauses ---- */
 
+/* Whether a handler is not paused: 1 or 0; -1 error. */
+__attribute__((warn_unused_result)) int ledger_handler_runs(struct index *index, const char *route,
+                                                            const char *handler, struct err *err);
+
 /*
  * The operator's word, within one transaction: pauses a handler for `reason`, or resumes it, whoever paused it. What
  * waits for a retry is due with that. Gives 1 when that changed anything, 0 when a handler to be resumed was not

@@ -3,10 +3,12 @@
 
 #include "common/route.h"
 #include "processor/ledger.h"
+#include "processor/ledger_handler.h"
 #include "processor/ledger_step.h"
 
-static int set_headers(struct index *index, const char *id, const struct message_headers *headers, const char *digest,
-                       struct err *err)
+/* 1: the message's row is queued, with its headers; 0: it was so before, or there is none; -1: error. */
+static int queue_row(struct index *index, const char *id, const struct message_headers *headers, const char *digest,
+                     int64_t now_ms, struct err *err)
 {
     /* Headers that nobody could read must not be answered by a machine. */
     static const struct message_headers unreadable = {.no_reply = "the message's headers could not be read"};
@@ -14,7 +16,7 @@ static int set_headers(struct index *index, const char *id, const struct message
 
     if (headers == NULL)
         headers = &unreadable;
-    if (query_start(&query, index, STATEMENT_MESSAGE_SET_HEADERS, err) != 0)
+    if (query_start(&query, index, STATEMENT_MESSAGE_QUEUE, err) != 0)
         return -1;
     query_text(&query, ":id", span_text(id));
     query_text(&query, ":subject", span_text(headers->subject));
@@ -28,7 +30,8 @@ static int set_headers(struct index *index, const char *id, const struct message
     query_text(&query, ":no_reply", span_text(headers->no_reply));
     if (digest[0] != '\0')
         query_text(&query, ":digest", span_text(digest));
-    return query_run(&query, err);
+    query_number(&query, ":now", now_ms);
+    return query_run(&query, err) != 0 ? -1 : index_changes(index);
 }
 
 int ledger_add_delivery(struct index *index, const struct ledger_addition *what, size_t i, bool is_due,
@@ -151,7 +154,20 @@ static int queue_all(struct index *index, const struct config *config, const str
         if (match.verdict == ROUTE_FOUND && queue_recipient(index, &what, envelope, digest, err) != 0)
             return -1;
     }
-    return ledger_touch(index, STATEMENT_MESSAGE_SET_QUEUED, envelope->id, now_ms, err);
+    return 0;
+}
+
+/* The message's row, whoever puts it: 1 it is queued now, 0 it was so before, -1 error. */
+static int queue_message(struct index *index, const struct envelope *envelope, uint64_t size_bytes,
+                         const struct message_headers *headers, const char *digest, int64_t now_ms, struct err *err)
+{
+    int status = queue_row(index, envelope->id, headers, digest, now_ms, err);
+
+    if (status != 0)
+        return status;
+    if (index_put_message(index, envelope, size_bytes, err) != 0)
+        return -1;
+    return queue_row(index, envelope->id, headers, digest, now_ms, err);
 }
 
 int ledger_queue(struct index *index, const struct config *config, const struct envelope *envelope,
@@ -162,17 +178,59 @@ int ledger_queue(struct index *index, const struct config *config, const struct 
 
     if (index_begin(index, err) != 0)
         return -1;
-    status = ledger_is_queued(index, envelope->id, err);
-    if (status == 0) {
-        status = index_put_message(index, envelope, size_bytes, err);
-        if (status == 0)
-            status = set_headers(index, envelope->id, headers, digest, err);
-        if (status == 0)
-            status = queue_all(index, config, envelope, digest, now_ms, err);
-    } else if (status == 1) {
-        status = 0;
-    }
+    status = queue_message(index, envelope, size_bytes, headers, digest, now_ms, err);
+    if (status == 1)
+        status = queue_all(index, config, envelope, digest, now_ms, err);
     return ledger_finish(index, status, err);
+}
+
+/* ---- queued and started ---- */
+
+static int add_running(struct index *index, const struct ledger_addition *what, int64_t *id, struct err *err)
+{
+    struct query query;
+
+    if (query_start(&query, index, STATEMENT_DELIVERY_ADD_RUNNING, err) != 0)
+        return -1;
+    query_text(&query, ":message_id", span_text(what->message_id));
+    query_number(&query, ":recipient", what->recipient);
+    query_text(&query, ":route", span_text(what->route->pattern));
+    query_text(&query, ":handler", span_text(what->route->handlers[0].name));
+    query_number(&query, ":now", what->now_ms);
+    if (query_next(&query, err) != 1)
+        return -1;
+    *id = query_column_number(&query, 0);
+    query_end(&query);
+    return ledger_add_attempt(index, *id, 1, what->now_ms, err);
+}
+
+/* The first of a route runs, the others wait for it. 1, or -1. */
+static int start_route(struct index *index, const struct ledger_addition *what, int64_t *id, struct err *err)
+{
+    if (add_running(index, what, id, err) != 0)
+        return -1;
+    for (size_t i = 1; i < what->route->handler_count; i++)
+        if (ledger_add_delivery(index, what, i, false, err) != 0)
+            return -1;
+    return 1;
+}
+
+int ledger_queue_started(struct index *index, const struct config_route *route, const struct envelope *envelope,
+                         uint64_t size_bytes, const struct message_headers *headers, int64_t now_ms, int64_t *id,
+                         struct err *err)
+{
+    const struct ledger_addition what = {
+        .message_id = envelope->id, .recipient = 1, .route = route, .now_ms = now_ms};
+    int status;
+
+    if (index_begin(index, err) != 0)
+        return -1;
+    status = ledger_handler_runs(index, route->pattern, route->handlers[0].name, err);
+    if (status == 1)
+        status = queue_message(index, envelope, size_bytes, headers, "", now_ms, err);
+    if (status == 1)
+        status = start_route(index, &what, id, err);
+    return ledger_finish(index, status < 0 ? -1 : 0, err) != 0 ? -1 : status;
 }
 
 int ledger_give_up(struct index *index, const char *id, int64_t now_ms, struct err *err)

@@ -23,6 +23,10 @@ __attribute__((warn_unused_result)) int ledger_find_of_handler(struct index *ind
                                                                const char *route, const char *handler, int64_t now_ms,
                                                                int64_t *id, struct err *err);
 
+/* Writes down an attempt that begins. */
+__attribute__((warn_unused_result)) int ledger_add_attempt(struct index *index, int64_t delivery, int64_t number,
+                                                           int64_t now_ms, struct err *err);
+
 /* One delivery to running, with its attempt of this number, or 1 where it does not wait any more; and from there to
  * its end, as in ledger_end(). */
 __attribute__((warn_unused_result)) int ledger_start_one(struct index *index, int64_t id, int64_t number,

@@ -90,6 +90,7 @@ static int record_settled(const struct attempt_context *context, struct attempt 
                              .errors = {"", 0}};
 
     end.on_dead = on_dead_is_wanted(context->config, &attempt->delivery);
+    end.left = &attempt->left;
     describe(attempt);
     return ledger_end(context->index, &attempt->delivery, &end, now_ms, err);
 }
@@ -118,6 +119,7 @@ int record_attempt(const struct attempt_context *context, struct attempt *attemp
     end.group_state = attempt->group_state;
     end.group_detail = attempt->outcome.detail;
     end.run = &attempt->said;
+    end.left = &attempt->left;
     end.on_dead = on_dead_is_wanted(context->config, &attempt->delivery);
     FAULT_POINT("runner-before-record");
     return ledger_end(context->index, &attempt->delivery, &end, now_ms, err);
@@ -170,7 +172,7 @@ static void finish_member(const struct attempt_context *context, const struct at
     log_text(&line, "with", span_text(attempt->key));
     log_end(&line);
     if (state != STATE_RETRY)
-        filing_note(context->filing, member->message_id, now_ms);
+        filing_note(context->filing, member->message_id, NULL, now_ms);
 }
 
 void record_follow_up(const struct attempt_context *context, const struct attempt *attempt, int64_t now_ms)
@@ -181,7 +183,7 @@ void record_follow_up(const struct attempt_context *context, const struct attemp
     if (attempt->keep_output && !keeps_output(attempt))
         outbox_remove(context->outbox, attempt->key);
     if (attempt->state != STATE_RETRY)
-        filing_note(context->filing, attempt->delivery.message_id, now_ms);
+        filing_note(context->filing, attempt->delivery.message_id, &attempt->left, now_ms);
     for (size_t i = 0; i < attempt->group.count; i++)
         finish_member(context, attempt, &attempt->group.members[i], now_ms);
 }

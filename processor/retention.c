@@ -246,7 +246,7 @@ static int file_away(struct retention *retention, int64_t now_ms, struct err *er
     if (list_unfiled(retention, &batch, err) != 0)
         return STEP_TROUBLE;
     for (size_t i = 0; i < batch.count; i++)
-        filing_note(retention->filing, batch.ids[i], now_ms);
+        filing_note(retention->filing, batch.ids[i], NULL, now_ms);
     if (batch.count > 0)
         snprintf(retention->filed, sizeof retention->filed, "%s", batch.ids[batch.count - 1]);
     retention->is_filing = batch.count == RETENTION_BATCH;

@@ -25,12 +25,17 @@ static int make_room(struct runner *runner, struct err *err)
     return 0;
 }
 
-/* With room for it; its delivery is still to be loaded. */
-static struct attempt *new_attempt(struct runner *runner, const struct config_handler *handler, int64_t now_ms,
-                                   struct err *err)
+struct attempt *runner_prepare(struct runner *runner, const struct config_handler *handler, int64_t now_ms,
+                               struct err *err)
 {
-    return make_room(runner, err) != 0 ? NULL
-                                       : attempt_new(handler, ++runner->last_number | INTAKE_NOT_MINE, now_ms, err);
+    struct attempt *attempt;
+
+    if (make_room(runner, err) != 0)
+        return NULL;
+    attempt = attempt_new(handler, ++runner->last_number | INTAKE_NOT_MINE, now_ms, err);
+    if (attempt != NULL)
+        attempt->program = handler->number;
+    return attempt;
 }
 
 static void keep_attempt(struct runner *runner, struct attempt *attempt)
@@ -123,7 +128,7 @@ static int let_go(struct runner *runner, struct attempt *attempt, int status)
 int runner_start(struct runner *runner, const struct config_handler *handler, int64_t delivery, int64_t now_ms,
                  struct err *err)
 {
-    struct attempt *attempt = new_attempt(runner, handler, now_ms, err);
+    struct attempt *attempt = runner_prepare(runner, handler, now_ms, err);
     int status;
 
     if (attempt == NULL)
@@ -131,7 +136,6 @@ int runner_start(struct runner *runner, const struct config_handler *handler, in
     status = ledger_load(runner->context.index, delivery, &attempt->delivery, err);
     if (status == 0) {
         ledger_key(&attempt->delivery, attempt->key);
-        attempt->program = handler->number;
         status = start_attempt(runner, attempt, now_ms, err);
     }
     return status == 0 ? 0 : let_go(runner, attempt, status);
@@ -140,7 +144,7 @@ int runner_start(struct runner *runner, const struct config_handler *handler, in
 int runner_start_on_dead(struct runner *runner, const struct config_handler *handler, int64_t delivery,
                          int64_t now_ms, struct err *err)
 {
-    struct attempt *attempt = new_attempt(runner, handler, now_ms, err);
+    struct attempt *attempt = runner_prepare(runner, handler, now_ms, err);
     int status;
 
     if (attempt == NULL)
@@ -152,6 +156,17 @@ int runner_start_on_dead(struct runner *runner, const struct config_handler *han
     attempt->stage = ATTEMPT_STARTING;
     keep_attempt(runner, attempt);
     return 0;
+}
+
+void runner_adopt(struct runner *runner, struct attempt *attempt, int64_t now_ms)
+{
+    struct err err = {0};
+
+    attempt->stage = ATTEMPT_STARTING;
+    keep_attempt(runner, attempt);
+    attempt->may_reply = letter_refusal(&runner->context, attempt, now_ms, &err) == NULL;
+    if (err.kind != ERR_NONE)
+        runner_fail_by(runner, attempt, &err, now_ms);
 }
 
 /* ---- what the turn's transaction has come to ---- */

@@ -4,6 +4,13 @@
 
 #include "processor/runner.h"
 
+/* An attempt with room in the list for it, its delivery still to be filled in. It is the caller's until it is
+ * adopted, which can't fail. */
+struct attempt *runner_prepare(struct runner *runner, const struct config_handler *handler, int64_t now_ms,
+                               struct err *err);
+/* Takes one whose start is written down, with its message open. */
+void runner_adopt(struct runner *runner, struct attempt *attempt, int64_t now_ms);
+
 /* Takes an attempt out of the list, and frees it. */
 void runner_drop(struct runner *runner, struct attempt *attempt);
 

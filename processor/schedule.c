@@ -41,6 +41,14 @@ bool schedule_is_due(const struct schedule *schedule, int64_t now_ms)
     return schedule->next_ms <= now_ms;
 }
 
+bool schedule_lets_pass(const struct schedule *schedule, const struct runner *runner,
+                        const struct config_handler *handler, const char *route, int64_t now_ms)
+{
+    return schedule->wait_ms == 0 && schedule->next_ms > now_ms && !runner->changed && runner_has_place(runner) &&
+           !handler->ordered && handler->coalesce_ms == 0 &&
+           runner_count(runner, route, handler->name) < handler->concurrency;
+}
+
 static void pause_schedule(struct schedule *schedule, int64_t now_ms, const struct err *err)
 {
     log_say(LOG_ERR, "nothing is started for %d s: %s", SCHEDULE_PAUSE_MS / 1000, err->text);

@@ -33,6 +33,12 @@ void schedule_disturb(struct schedule *schedule);
 /* Has it not happen before that time, whatever changes meanwhile. */
 void schedule_wait(struct schedule *schedule, int64_t until_ms);
 bool schedule_is_due(const struct schedule *schedule, int64_t now_ms);
+/*
+ * Whether a delivery that is due now may be started without a pass, as nothing is due that could go first and there
+ * is a place for it. That its handler is not paused is for the caller to see.
+ */
+bool schedule_lets_pass(const struct schedule *schedule, const struct runner *runner,
+                        const struct config_handler *handler, const char *route, int64_t now_ms);
 /* Starts what is due and finds out when to look again. Costs by the handlers for which something waits. */
 void schedule_pass(struct schedule *schedule, struct runner *runner, int64_t now_ms);
 

@@ -12,17 +12,21 @@
 
 #include "processor/strays.h"
 
-/*
- * The main half ignores some signals and blocks others; both would be inherited over the exec. Straight to the
- * kernel: the C library keeps two signals to itself, which whoever started us may have left ignored.
+/* Straight to the kernel: the C library keeps two signals to itself, which whoever started us may have left ignored.
  */
-static int reset_signals(void)
+void spawn_ignore_none(void)
 {
     static const unsigned long normal[4] = {0}; /* the kernel's struct sigaction: default action, no flags, no mask */
-    sigset_t none;
 
     for (int number = 1; number <= SIGRTMAX; number++)
         (void)syscall(SYS_rt_sigaction, number, normal, NULL, sizeof(unsigned long)); /* not all can be set */
+}
+
+/* What we block would be inherited over the exec. */
+static int unblock_signals(void)
+{
+    sigset_t none;
+
     sigemptyset(&none);
     return sigprocmask(SIG_SETMASK, &none, NULL);
 }
@@ -61,7 +65,7 @@ static int set_limits(void)
 /* System calls only: this runs in memory that is the parent's, and the parent waits for the exec. */
 static int prepare(const struct spawn *spawn)
 {
-    if (setsid() < 0 || take_descriptors(spawn->fds) != 0 || reset_signals() != 0)
+    if (setsid() < 0 || take_descriptors(spawn->fds) != 0 || unblock_signals() != 0)
         return -1;
     (void)umask(022);
     if (set_limits() != 0)

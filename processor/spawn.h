@@ -1,5 +1,8 @@
 /*
  * Starting one program: as a user, in a folder, with three descriptors and an environment, in a session of its own.
+ *
+ *     spawn_ignore_none();            once
+ *     pid = spawn_start(&spawn);
  */
 #ifndef PROCESSOR_SPAWN_H
 #define PROCESSOR_SPAWN_H
@@ -18,6 +21,9 @@ struct spawn {
     uint64_t brand; /* by which strays are known (processor/strays.h) */
     const int *fds; /* three: standard input, output, error; all above 2 */
 };
+
+/* Has this process ignore no signal, as what is ignored stays so over an exec. Blocked ones need not be unblocked. */
+void spawn_ignore_none(void);
 
 /*
  * Starts it and gives its process number, which is also its session's and its process group's. -1 with errno when any

@@ -79,7 +79,7 @@ enum watch_event watch_next(struct watch_batch *batch, const char **name)
             return WATCH_WAKE;
         if (event->len > 0 && (event->mask & (IN_MOVED_TO | IN_CLOSE_WRITE)) != 0 && event->name[0] != '.') {
             *name = event->name;
-            return WATCH_FILE;
+            return (event->mask & IN_MOVED_TO) != 0 ? WATCH_FILE : WATCH_CLOSED;
         }
     }
     return WATCH_NONE;

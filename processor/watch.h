@@ -17,10 +17,11 @@ void watch_close(struct watch *watch);
 
 enum watch_event {
     WATCH_NONE,
-    WATCH_FILE, /* a file has come */
-    WATCH_WAKE, /* the folder was touched: look into the index */
-    WATCH_LOST, /* events were lost: look through the folder */
-    WATCH_GONE, /* the folder is not in its place any more: nothing will be heard of it */
+    WATCH_FILE,   /* a file was moved in */
+    WATCH_CLOSED, /* a file was written there, or the writer of one that was moved in is done with it */
+    WATCH_WAKE,   /* the folder was touched: look into the index */
+    WATCH_LOST,   /* events were lost: look through the folder */
+    WATCH_GONE,   /* the folder is not in its place any more: nothing will be heard of it */
 };
 
 /* What a reading of the descriptor gave, taken event by event. */

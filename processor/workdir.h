@@ -33,10 +33,15 @@ __attribute__((warn_unused_result)) int workdir_remove(const char *path, struct 
  */
 enum { WORKDIR_SPARES_MAX = 32 };
 
+struct workdir_spare {
+    uid_t uid; /* whose it was when it was put aside */
+    char path[WORKDIR_SIZE];
+};
+
 struct workdir_spares {
     size_t count;
     uint64_t number; /* of the last hidden name */
-    char paths[WORKDIR_SPARES_MAX][WORKDIR_SIZE];
+    struct workdir_spare list[WORKDIR_SPARES_MAX];
 };
 
 /* Takes the folder of a run that is over. False: it is not as it was, or there are enough; it is still to be removed.

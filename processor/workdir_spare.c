@@ -1,6 +1,7 @@
 /* Folders of runs that are over, for runs to come. */
 #include <dirent.h>
 #include <fcntl.h>
+#include <stdalign.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -13,21 +14,17 @@
 
 enum { EMPTY_COUNT = 2 }; /* entries of an empty folder: itself and the one above */
 
+/* Of a folder that was just opened. */
 static bool is_empty(int fd)
 {
-    int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *folder = copy < 0 ? NULL : fdopendir(copy);
+    alignas(struct dirent64) char entries[1024];
+    ssize_t size = 0;
     int count = 0;
 
-    if (folder == NULL) {
-        if (copy >= 0)
-            (void)close(copy);
-        return false;
-    }
-    while (count <= EMPTY_COUNT && readdir(folder) != NULL)
-        count++;
-    (void)closedir(folder);
-    return count == EMPTY_COUNT;
+    while (count <= EMPTY_COUNT && (size = getdents64(fd, entries, sizeof entries)) > 0)
+        for (ssize_t at = 0; at < size; count++)
+            at += ((const struct dirent64 *)(const void *)(entries + at))->d_reclen;
+    return size == 0 && count == EMPTY_COUNT;
 }
 
 /* A folder with the owner and the rights that it was made with, nothing in it, and no further attributes. */
@@ -47,15 +44,17 @@ static bool is_as_new(const char *path, struct stat *status)
 bool workdir_spare(struct workdir_spares *spares, const char *path)
 {
     const char *name = strrchr(path, '/');
-    char *spare = spares->paths[spares->count % WORKDIR_SPARES_MAX];
+    struct workdir_spare *spare = &spares->list[spares->count % WORKDIR_SPARES_MAX];
     struct stat status;
     int length;
 
     if (spares->count == WORKDIR_SPARES_MAX || name == NULL || !is_as_new(path, &status))
         return false;
-    length = snprintf(spare, WORKDIR_SIZE, "%.*s/.mailmill-spare-%d.%llu", (int)(name - path), path, (int)getpid(),
-                      (unsigned long long)++spares->number);
-    if (length < 0 || length >= WORKDIR_SIZE || renameat2(AT_FDCWD, path, AT_FDCWD, spare, RENAME_NOREPLACE) != 0)
+    spare->uid = status.st_uid;
+    length = snprintf(spare->path, WORKDIR_SIZE, "%.*s/.mailmill-spare-%d.%llu", (int)(name - path), path,
+                      (int)getpid(), (unsigned long long)++spares->number);
+    if (length < 0 || length >= WORKDIR_SIZE ||
+        renameat2(AT_FDCWD, path, AT_FDCWD, spare->path, RENAME_NOREPLACE) != 0)
         return false;
     spares->count++;
     return true;
@@ -84,20 +83,11 @@ static bool is_in(const char *path, const char *parent)
     return strncmp(path, parent, size) == 0 && path[size] == '/' && strchr(path + size + 1, '/') == NULL;
 }
 
-static bool is_owned_by(const char *path, uid_t uid)
-{
-    struct stat status;
-
-    return lstat(path, &status) == 0 && status.st_uid == uid;
-}
-
 /* The last one takes the place of the one that goes. */
 static void take_out(struct workdir_spares *spares, size_t i, char spare[static WORKDIR_SIZE])
 {
-    memcpy(spare, spares->paths[i], WORKDIR_SIZE);
-    spares->count--;
-    if (i != spares->count)
-        memcpy(spares->paths[i], spares->paths[spares->count], WORKDIR_SIZE);
+    memcpy(spare, spares->list[i].path, WORKDIR_SIZE);
+    spares->list[i] = spares->list[--spares->count];
 }
 
 static void remove_all(const char *path)
@@ -115,7 +105,7 @@ bool workdir_reuse(struct workdir_spares *spares, const char *parent, uid_t uid,
     struct stat status;
 
     for (size_t i = spares->count; i > 0; i--) {
-        if (!is_in(spares->paths[i - 1], parent) || !is_owned_by(spares->paths[i - 1], uid))
+        if (!is_in(spares->list[i - 1].path, parent) || spares->list[i - 1].uid != uid)
             continue;
         take_out(spares, i - 1, spare);
         if (!rename_anew(spare, parent, path)) {
@@ -132,6 +122,6 @@ bool workdir_reuse(struct workdir_spares *spares, const char *parent, uid_t uid,
 void workdir_drop_spares(struct workdir_spares *spares)
 {
     for (size_t i = 0; i < spares->count; i++)
-        remove_all(spares->paths[i]);
+        remove_all(spares->list[i].path);
     spares->count = 0;
 }

@@ -31,12 +31,12 @@ SELECT queued_ms IS NOT NULL FROM message WHERE id = :id;
 -- name: message_unqueued
 SELECT id FROM message WHERE queued_ms IS NULL ORDER BY id LIMIT :limit;
 
--- name: message_set_headers
+-- name: message_queue
 UPDATE message
    SET subject = :subject, header_from = :from, header_to = :to, header_date = :date, header_reply_to = :reply_to,
        header_message_id = :message_id, header_references = :references, header_list_id = :list_id,
-       no_reply = :no_reply, digest = :digest
- WHERE id = :id;
+       no_reply = :no_reply, digest = :digest, queued_ms = :now
+ WHERE id = :id AND queued_ms IS NULL;
 
 -- name: message_set_queued
 UPDATE message SET queued_ms = :now WHERE id = :id;
@@ -82,6 +82,12 @@ ON CONFLICT (message_id, recipient, route, handler) DO UPDATE
    SET state = 'pending', position = excluded.position, due_ms = excluded.due_ms, queued_ms = excluded.queued_ms,
        ended_ms = NULL, attempts_before = attempts, replay = replay + 1, output = NULL, replied_to = NULL,
        replied_key = NULL, detail = '', held_ms = 0, on_dead_ms = NULL;
+
+-- name: delivery_add_running
+-- One that runs at once.
+INSERT INTO delivery (message_id, recipient, route, handler, position, state, queued_ms, attempts)
+VALUES (:message_id, :recipient, :route, :handler, 1, 'running', :now, 1)
+RETURNING id;
 
 -- name: delivery_put_ended
 -- The same recipient twice has one route and one handler of a name.
@@ -132,6 +138,10 @@ UPDATE delivery
    SET state = :state, due_ms = :due_ms, ended_ms = :ended_ms, output = :output, replied_to = :replied_to,
        replied_key = :replied_key, detail = :detail, on_dead_ms = :on_dead_ms, on_dead_tries = 0
  WHERE id = :id AND state IN ('pending', 'running', 'retry');
+
+-- name: delivery_has_rest
+SELECT 1 FROM delivery
+ WHERE message_id = :message_id AND recipient = :recipient AND route = :route AND position > :position LIMIT 1;
 
 -- name: delivery_revive_rest
 -- The handlers after one that was dead or cancelled and is not any more, skipped for that alone: like new ones.

@@ -123,7 +123,7 @@ static void note(struct bed *bed, unsigned number)
 {
     (void)bed_put_message(bed, bed_id(number), "kept@example.com", NULL);
     queue(bed, bed_id(number), "kept@example.com");
-    filing_note(&filing, bed_id(number), 2000);
+    filing_note(&filing, bed_id(number), NULL, 2000);
 }
 
 static void open_filing(struct bed *bed)
@@ -207,10 +207,28 @@ static void what_was_queued_again_has_not_ended(void **state)
     (void)bed_put_message(bed, bed_id(1), "a@example.com", NULL);
     queue(bed, bed_id(1), "a@example.com");
     end(bed, "a@example.com", "x", STATE_DONE);
-    filing_note(&filing, bed_id(1), 2000);
+    filing_note(&filing, bed_id(1), NULL, 2000);
     bed_ok(bed, ledger_replay(&bed->index, &change, bed_id(1), &queued, &bed->err));
     filing_hurry(&filing, 3000);
     assert_int_equal(bed_number(bed, "SELECT count(*) FROM message WHERE ended_ms IS NOT NULL"), 0);
+    close_filing();
+}
+
+/* What the caller knows of the message is not looked up again. */
+static void a_tally_that_is_known_decides(void **state)
+{
+    struct bed *bed = *state;
+    struct ledger_tally tally = {.deliveries = 2, .waiting = 1};
+
+    open_filing(bed);
+    (void)bed_put_message(bed, bed_id(1), "a@example.com", NULL);
+    queue(bed, bed_id(1), "a@example.com");
+    filing_note(&filing, bed_id(1), &tally, 2000);
+    assert_true(bed_has_file(bed, "new", bed_id(1)));
+    assert_int_equal(filing_next_ms(&filing), INT64_MAX);
+    tally = (struct ledger_tally){.deliveries = 2, .dead = 1};
+    filing_note(&filing, bed_id(1), &tally, 2000);
+    assert_true(bed_has_file(bed, "cur", "1KADPTED00000001:2,F"));
     close_filing();
 }
 
@@ -229,6 +247,7 @@ int main(void)
         TEST(more_than_usual_end_at_once),
         TEST(lost_marks_are_made_again),
         TEST(what_was_queued_again_has_not_ended),
+        TEST(a_tally_that_is_known_decides),
     };
 
     return cmocka_run_group_tests_name("filing", tests, NULL, NULL);

@@ -98,7 +98,7 @@ static void a_file_is_asked_about_and_queued(void **state)
     uint64_t token;
 
     intake_arrived(&intake, bed_id(1), 1000);
-    intake_arrived(&intake, bed_id(1), 1000); /* its second event */
+    intake_closed(&intake, bed_id(1), 1000); /* its second event */
     token = asked();
     assert_true(token != 0 && (token & INTAKE_NOT_MINE) == 0);
     assert_int_equal(asked(), 0);
@@ -109,8 +109,16 @@ static void a_file_is_asked_about_and_queued(void **state)
     assert_int_equal(bed_number(bed, "SELECT size_bytes FROM message"), (int64_t)size);
     assert_int_equal(bed_number(bed, "SELECT queued_ms FROM message"), 2000);
     assert_string_equal(bed_text(bed, "SELECT subject FROM message"), "parsed");
-    intake_arrived(&intake, bed_id(1), 3000); /* it is queued: nothing to do */
+    intake_closed(&intake, bed_id(1), 3000); /* it is queued: nothing to do */
     assert_int_equal(asked(), 0);
+    intake_arrived(&intake, bed_id(1), 3000); /* somebody moved it out and in */
+    say(MESSAGE_PARSED, asked(), ERR_NONE, 4000);
+    assert_int_equal(bed_number(bed, "SELECT queued_ms FROM message"), 2000);
+    assert_int_equal(bed_number(bed, "SELECT count(*) FROM delivery"), 4);
+    assert_int_equal(unlinkat(bed->spool.new, bed_id(1), 0), 0);
+    intake_arrived(&intake, bed_id(1), 5000); /* or out again */
+    assert_int_equal(asked(), 0);
+    assert_int_equal(bed_number(bed, "SELECT queued_ms FROM message"), 2000);
 }
 
 static void what_is_kept_goes_to_cur_at_once(void **state)

@@ -398,6 +398,24 @@ static void the_tally_counts_states(void **state)
     assert_int_equal(tally.dead, 1);
 }
 
+/* With what follows from the end, as the transaction leaves it. */
+static void an_end_tells_what_is_left(void **state)
+{
+    struct bed *bed = *state;
+    struct ledger_tally left = {0};
+
+    queue(bed, bed_id(1), "chain@example.com", "a@example.com", 1000);
+    attempt(bed, "chain@example.com", "one", 1000, (struct ledger_end){.state = STATE_DONE, .left = &left});
+    assert_int_equal(left.deliveries, 4);
+    assert_int_equal(left.waiting, 3);
+    attempt(bed, "chain@example.com", "two", 1001, (struct ledger_end){.state = STATE_DEAD, .left = &left});
+    assert_int_equal(left.waiting, 1);
+    assert_int_equal(left.dead, 1);
+    attempt(bed, "a@example.com", "x", 1000, (struct ledger_end){.state = STATE_DONE, .left = &left});
+    assert_int_equal(left.waiting, 0);
+    assert_int_equal(left.dead, 1);
+}
+
 static void what_is_given_up_is_not_asked_for_again(void **state)
 {
     struct bed *bed = *state;
@@ -435,6 +453,7 @@ int main(void)
         TEST(a_replay_starts_over),
         TEST(a_replay_can_be_refused),
         TEST(the_tally_counts_states),
+        TEST(an_end_tells_what_is_left),
         TEST(what_is_given_up_is_not_asked_for_again),
     };
 

@@ -49,7 +49,7 @@ static void a_file_moved_in_is_named(void **state)
     (void)bed_put_message(bed, bed_id(1), "a@example.com", NULL);
     (void)bed_put_message(bed, bed_id(2), "a@example.com", NULL);
     for (unsigned i = 0; i < 4; i++) {
-        assert_int_equal(next(bed, &name), WATCH_FILE);
+        assert_int_equal(next(bed, &name), i % 2 == 0 ? WATCH_FILE : WATCH_CLOSED);
         assert_string_equal(name, bed_id(1 + i / 2));
     }
     assert_int_equal(watch_next(&batch, &name), WATCH_NONE);
@@ -66,7 +66,7 @@ static void a_file_written_there_is_named_when_it_is_closed(void **state)
     assert_int_equal(write(fd, "x", 1), 1);
     assert_int_equal(next(bed, &name), WATCH_NONE);
     assert_int_equal(close(fd), 0);
-    assert_int_equal(next(bed, &name), WATCH_FILE);
+    assert_int_equal(next(bed, &name), WATCH_CLOSED);
     assert_string_equal(name, "file");
 }
 
@@ -88,8 +88,10 @@ static void what_does_not_matter_is_passed_over(void **state)
 
     assert_int_equal(close(fd), 0);
     (void)bed_put_message(bed, bed_id(1), "a@example.com", NULL);
-    while (next(bed, &name) == WATCH_FILE)
-        assert_string_equal(name, bed_id(1));
+    assert_int_equal(next(bed, &name), WATCH_FILE);
+    assert_string_equal(name, bed_id(1));
+    assert_int_equal(next(bed, &name), WATCH_CLOSED);
+    assert_int_equal(next(bed, &name), WATCH_NONE);
     assert_int_equal(chmod(support_path(bed->folder, "new/.hidden"), 0400), 0);
     assert_int_equal(chmod(support_path(bed->folder, "new/1KADPTED00000001"), 0400), 0);
     bed_ok(bed, spool_finish(&bed->spool, bed_id(1), 'S', &bed->err));
@@ -159,7 +161,7 @@ static void more_than_a_batch_comes_in_batches(void **state)
 
         assert_int_equal(close(fd), 0);
     }
-    while (next(bed, &name) == WATCH_FILE)
+    while (next(bed, &name) == WATCH_CLOSED)
         assert_string_equal(name, bed_id(count++));
     assert_int_equal(count, 1000);
 }

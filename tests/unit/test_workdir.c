@@ -314,7 +314,7 @@ static void make_spare(const char *parent, struct workdir_spares *spares)
     assert_true(workdir_spare(spares, path));
     assert_false(exists(path));
     assert_int_equal(spares->count, 1);
-    assert_true(exists(spares->paths[0]));
+    assert_true(exists(spares->list[0].path));
 }
 
 static void a_spare_one_has_another_name(void **state)
@@ -371,13 +371,13 @@ static void a_spare_one_that_was_changed_is_removed(void **state)
 
     assert_int_equal(mkdir(parent, 0700), 0);
     make_spare(parent, &spares);
-    snprintf(file, sizeof file, "%s/file", spares.paths[0]);
+    snprintf(file, sizeof file, "%s/file", spares.list[0].path);
     make_file(file);
     assert_false(workdir_reuse(&spares, parent, geteuid(), getegid(), path));
     assert_int_equal(spares.count, 0);
     make_spare(parent, &spares);
-    assert_int_equal(rmdir(spares.paths[0]), 0);
-    assert_int_equal(symlink("/", spares.paths[0]), 0);
+    assert_int_equal(rmdir(spares.list[0].path), 0);
+    assert_int_equal(symlink("/", spares.list[0].path), 0);
     assert_false(workdir_reuse(&spares, parent, geteuid(), getegid(), path));
     assert_int_equal(rmdir(parent), 0);
 }
