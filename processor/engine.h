@@ -12,6 +12,7 @@
 #include "common/config.h"
 #include "common/index.h"
 #include "common/spool.h"
+#include "processor/clerk.h"
 #include "processor/intake.h"
 #include "processor/launcher.h"
 #include "processor/message.h"
@@ -44,6 +45,7 @@ struct engine {
     struct filing filing;
     struct schedule schedule;
     struct rejections rejections;
+    struct clerk clerk;
     struct turn turn;
     struct watchdog watchdog;
     struct retention retention;
