@@ -149,6 +149,16 @@ static int create_file(const char *path, struct err *err)
     return 0;
 }
 
+/*
+ * One thread, and nobody who asks what memory SQLite takes: else it counts each piece under a lock. To be said before
+ * its first use; later it changes nothing.
+ */
+static void configure(void)
+{
+    (void)sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
+    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 int index_open(struct index *index, const char *path, enum index_access access, struct err *err)
 {
     static const char *const settings[] = {
@@ -162,6 +172,7 @@ int index_open(struct index *index, const char *path, enum index_access access, 
     int status;
 
     *index = (struct index){.path = path};
+    configure();
     if (FAULT_ERRNO("index-open"))
         return err_system(err, "index %s", path);
     if (access != INDEX_READER && create_file(path, err) != 0)
