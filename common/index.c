@@ -152,15 +152,24 @@ static int create_file(const char *path, struct err *err)
     return 0;
 }
 
+/*
+ * One thread at a time, and nobody who asks what memory SQLite takes: else it counts each piece under a lock. To be said before
+ * its first use; later it changes nothing.
+ */
+static void configure(void)
+{
+    (void)sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
+    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 void index_prepare(void)
 {
     enum { PAGE_SIZE = 4096, HEADER_MAX = 512, PAGES = 128 };
     static alignas(max_align_t) char pages[PAGES][PAGE_SIZE + HEADER_MAX];
     int header_size = HEADER_MAX + 1;
 
-    /* All of it only saves time: an SQLite that does not have it, or is in use already, does without. */
-    (void)sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
-    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    configure();
+    /* It only saves time: an SQLite that does not have it, or is in use already, does without. */
     if (sqlite3_config(SQLITE_CONFIG_PCACHE_HDRSZ, &header_size) == SQLITE_OK && header_size <= HEADER_MAX)
         (void)sqlite3_config(SQLITE_CONFIG_PAGECACHE, pages, (int)sizeof pages[0], PAGES);
 }
@@ -178,6 +187,7 @@ int index_open(struct index *index, const char *path, enum index_access access, 
     int status;
 
     *index = (struct index){.path = path};
+    configure();
     if (FAULT_ERRNO("index-open"))
         return err_system(err, "index %s", path);
     if (access != INDEX_READER && create_file(path, err) != 0)

@@ -9,9 +9,9 @@
  *         query_column_text(&query, 0) ...
  *     query_end(&query);
  *
- * The file is in WAL mode, shared by users of one group: the umask of whoever creates it should leave 0660.
- * Statements are prepared when first used. Busy locks are waited for (INDEX_BUSY_MS, or INDEX_RECEIVER_BUSY_MS), then
- * reported as temporary errors.
+ * The file is in WAL mode, shared by users of one group: the umask of whoever creates it should leave 0660. All of a
+ * process's indexes are for one of its threads. Statements are prepared when first used. Busy locks are waited for
+ * (INDEX_BUSY_MS, or INDEX_RECEIVER_BUSY_MS), then reported as temporary errors.
  */
 #ifndef COMMON_INDEX_H
 #define COMMON_INDEX_H

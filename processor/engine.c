@@ -21,6 +21,7 @@ static void stop(struct engine *engine)
         notify_manager("STOPPING=1");
     engine->stop_ms = engine->stopping ? 0 : clock_monotonic_ms() + ENGINE_GRACE_MS;
     engine->stopping = true;
+    clerk_close(&engine->clerk);
 }
 
 /* Refused or not, this is the file that was looked at: no message makes us look at it again before it changes. */
@@ -183,7 +184,7 @@ static void read_watch(struct engine *engine, int64_t now_ms)
 
 /* ---- the loop ---- */
 
-enum { FD_SIGNALS, FD_LAUNCHER, FD_WATCH, FD_REJECTIONS, FD_HELPER, FD_FIXED };
+enum { FD_SIGNALS, FD_LAUNCHER, FD_WATCH, FD_REJECTIONS, FD_CLERK, FD_HELPER, FD_FIXED };
 
 static size_t fill_fds(struct engine *engine)
 {
@@ -203,6 +204,8 @@ static size_t fill_fds(struct engine *engine)
     engine->fds[FD_WATCH] = (struct pollfd){.fd = engine->stopping ? -1 : engine->watch.fd, .events = POLLIN};
     engine->fds[FD_REJECTIONS] =
         (struct pollfd){.fd = engine->stopping ? -1 : engine->rejections.watch, .events = POLLIN};
+    engine->fds[FD_CLERK] =
+        (struct pollfd){.fd = engine->clerk.resume_ms == 0 ? engine->clerk.events : -1, .events = POLLIN};
     engine->fds[FD_HELPER] =
         (struct pollfd){.fd = engine->helper_ms == 0 ? engine->helper.socket : -1, .events = POLLIN};
     return FD_FIXED + runner_poll(&engine->runner, engine->fds + FD_FIXED);
@@ -235,6 +238,8 @@ static int sleep_ms(struct engine *engine, int64_t now_ms)
         next = smaller(next, engine->helper_ms);
     if (engine->set_back_ms != 0)
         next = smaller(next, engine->set_back_due_ms);
+    if (engine->clerk.resume_ms != 0)
+        next = smaller(next, engine->clerk.resume_ms);
     if (!engine->stopping)
         next = smaller(smaller(smaller(next, engine->rejections.due_ms), engine->retention.next_ms),
                        smaller(schedule_ms(engine), intake_next_ms(&engine->intake)));
@@ -262,6 +267,8 @@ static void dispatch(struct engine *engine, size_t count, int64_t now_ms)
         read_helper(engine, now_ms);
     if (engine->fds[FD_WATCH].revents != 0)
         read_watch(engine, now_ms);
+    if (engine->fds[FD_CLERK].revents != 0)
+        clerk_hear(&engine->clerk, now_ms);
     if (engine->fds[FD_REJECTIONS].revents != 0)
         rejections_wake(&engine->rejections, now_ms);
 }
@@ -278,6 +285,7 @@ static void look_at_clock(struct engine *engine, int64_t now_ms)
     engine->set_back_ms += by_ms;
     engine->set_back_due_ms = now_ms;
     engine->helper_ms = smaller(engine->helper_ms, now_ms);
+    engine->clerk.resume_ms = smaller(engine->clerk.resume_ms, now_ms);
     engine->filing.due_ms = smaller(engine->filing.due_ms, now_ms);
     runner_hurry(&engine->runner);
     intake_hurry(&engine->intake);
@@ -312,6 +320,8 @@ static void go_on(struct engine *engine, int64_t now_ms)
     start_helper(engine, now_ms);
     runner_continue(&engine->runner, now_ms);
     filing_continue(&engine->filing, now_ms);
+    if (engine->clerk.resume_ms <= now_ms)
+        engine->clerk.resume_ms = 0;
     if (engine->stopping) {
         if (engine->stop_ms <= clock_monotonic_ms()) {
             engine->stop_ms = INT64_MAX;

@@ -13,6 +13,7 @@
 #include "common/index.h"
 #include "common/spool.h"
 #include "processor/arrival.h"
+#include "processor/clerk.h"
 #include "processor/intake.h"
 #include "processor/launcher.h"
 #include "processor/message.h"
@@ -46,6 +47,7 @@ struct engine {
     struct schedule schedule;
     struct rejections rejections;
     struct arrival arrival;
+    struct clerk clerk;
     struct turn turn;
     struct watchdog watchdog;
     struct retention retention;

@@ -43,6 +43,7 @@ static void wire(struct engine *engine)
                                                       .launcher = engine->launcher,
                                                       .helper = &engine->helper};
     engine->filing = (struct filing){.index = &engine->index, .spool = &engine->spool, .outbox = &engine->outbox};
+    engine->clerk = (struct clerk){.intake = &engine->intake, .events = -1, .listener = -1};
     engine->retention = (struct retention){
         .config = engine->config, .index = &engine->index, .spool = &engine->spool, .filing = &engine->filing};
     engine->arrival = (struct arrival){.schedule = &engine->schedule, .runner = &engine->runner};
@@ -50,7 +51,8 @@ static void wire(struct engine *engine)
                                  .intake = &engine->intake,
                                  .runner = &engine->runner,
                                  .filing = &engine->filing,
-                                 .schedule = &engine->schedule};
+                                 .schedule = &engine->schedule,
+                                 .clerk = &engine->clerk};
 }
 
 /*
@@ -70,13 +72,17 @@ static int take_up(struct engine *engine, struct err *err)
         return -1;
     retention_continue(&engine->retention, now_ms);
     rejections_open(&engine->rejections, &engine->index);
-    return index_gather(&engine->index, err);
+    if (index_gather(&engine->index, err) != 0)
+        return -1;
+    clerk_open(&engine->clerk, engine->index_path);
+    return 0;
 }
 
 int engine_open(struct engine *engine, struct config *config, const struct launcher *launcher, struct err *err)
 {
     *engine = (struct engine){.config = config, .launcher = launcher, .lock = -1, .signals = -1};
     engine->watch.fd = engine->outbox.folder = engine->rejections.watch = engine->rejections.file = -1;
+    engine->clerk.events = engine->clerk.listener = -1;
     engine->spool_path = strdup(config->spool);
     engine->index_path = strdup(config->index);
     if (engine->spool_path == NULL || engine->index_path == NULL)
@@ -103,6 +109,7 @@ void engine_close(struct engine *engine)
     filing_free(&engine->filing);
     message_stop(&engine->helper);
     watch_close(&engine->watch);
+    clerk_close(&engine->clerk);
     rejections_close(&engine->rejections);
     outbox_close(&engine->outbox);
     index_close(&engine->index);

@@ -15,6 +15,7 @@ static void lost(const struct turn *turn, int64_t now_ms, const struct err *err)
     runner_lost(turn->runner, now_ms);
     intake_lost(turn->intake, now_ms);
     filing_lost(turn->filing, now_ms);
+    clerk_lost(turn->clerk);
     schedule_wait(turn->schedule, now_ms + TURN_PAUSE_MS);
 }
 
@@ -33,6 +34,7 @@ void turn_end(const struct turn *turn, int64_t now_ms)
         else
             lost(turn, now_ms, &err);
     }
+    clerk_answer(turn->clerk);
     /* What could not be launched has ended, and left its place, after the schedule was looked at. */
     if (turn->runner->changed)
         schedule_disturb(turn->schedule);

@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 #include "common/index.h"
+#include "processor/clerk.h"
 #include "processor/filing.h"
 #include "processor/intake.h"
 #include "processor/runner.h"
@@ -34,6 +35,7 @@ struct turn {
     struct runner *runner;
     struct filing *filing;
     struct schedule *schedule;
+    struct clerk *clerk;
 };
 
 /* Commits, and does what waited for it, which may bring further changes to commit. Leaves no transaction open. */

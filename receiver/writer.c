@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/desk.h"
 #include "common/frame.h"
 #include "common/log.h"
 #include "receiver/wire.h"
@@ -29,6 +30,9 @@ static int try_index(struct writer *writer, const struct index_message *messages
 {
     if (clock_monotonic_ms() < writer->index_due_ms)
         return err_set(err, ERR_TEMPORARY, "it failed a moment ago");
+    if (writer->has_one_session && writer->index.db == NULL &&
+        desk_ask(writer->config->index, messages->envelope->id))
+        return 0;
     if (writer->index.db == NULL && index_open(&writer->index, writer->config->index, INDEX_RECEIVER, err) != 0)
         return -1;
     return index_add_messages(&writer->index, messages, count, err);
@@ -98,6 +102,7 @@ int writer_run(struct writer *writer, int session_socket, const char *client)
 
     writer_session_init(&session, writer->config, session_socket, span_text(client));
     writer->starttls.starter = -1;
+    writer->has_one_session = true;
     do {
         status = writer_session_hear(writer, &session, &err);
         if (status == 1 && session.state == WRITER_COMMITTING && commit_alone(writer, &session, &err) != 0)

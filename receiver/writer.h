@@ -32,6 +32,7 @@ struct writer {
     /* Opened, and the sandbox applied, at the start of many sessions, or when the first message begins. */
     struct spool spool;
     struct index index;   /* opened when the first message is committed */
+    bool has_one_session; /* whose messages are for others to add to the index, where they can */
     int64_t index_due_ms; /* after a failure: when the index is looked at again */
     struct writer_commit commit;
     struct writer_session *sessions; /* a list; of one session by itself empty */

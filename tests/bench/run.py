@@ -7,6 +7,7 @@ length; ONLY="rate idle" makes some of the sections listed at the end of this fi
 programs are.
 """
 
+import contextlib
 import os
 import pathlib
 import shutil
@@ -15,11 +16,13 @@ import sqlite3
 import statistics
 import subprocess
 import sys
+import time
 
 sys.dont_write_bytecode = True
 import delivery  # noqa: E402
 import servers  # noqa: E402
-from servers import BENCH, Mailmill, MailmillListening, Missing, OpenSMTPD, Peer, Postfix  # noqa: E402
+from servers import (  # noqa: E402
+    BENCH, PROGRAMS, Mailmill, MailmillListening, Missing, OpenSMTPD, Peer, Postfix, spawn)
 
 QUICK = os.environ.get("QUICK", "") not in ("", "0")
 ROUNDS = int(os.environ.get("ROUNDS", 3 if QUICK else 5))
@@ -206,26 +209,48 @@ def section_idle():
     stop(those)
 
 
+@contextlib.contextmanager
+def beside_processor(server):
+    """With a processor, which gives the rows; its mail has no handler."""
+    with open(server.folder / "processor.err", "ab") as errors:
+        process = spawn([PROGRAMS / "mailmill-processor", "-c", server.config], errors)
+    try:
+        deadline = time.monotonic() + 10
+        while not (server.folder / "lib/index.db-desk").exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        yield
+    finally:
+        process.terminate()
+        process.wait(30)
+        (server.folder / "lib/index.db-desk").unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def beside_holder(server):
+    """With the index open elsewhere."""
+    with contextlib.closing(hold_index(server)[0]):
+        yield
+
+
 def section_session():
     """One receiver for one connection, started as a super-server does, without one."""
     those = started([Mailmill], "session")
     rows = []
     for server in those:
-        for name, held in (("the index open elsewhere", True), ("alone", False)):
-            index = hold_index(server)[0] if held else None
+        for name, company in (("beside a processor", beside_processor), ("the index open elsewhere", beside_holder),
+                              ("alone", contextlib.nullcontext)):
             for what, options in (("1 KiB delivered", {"messages": 20}),
                                   ("25 MiB delivered", {"messages": 1, "size": 26000000}),
                                   ("refused at RCPT", {"messages": 20, "refused": True, "to": UNKNOWN})):
                 results = []
-                for _ in range(ROUNDS + 1):
-                    results.append(load(server.command, **options))
-                    server.tidy()
+                with company(server):
+                    for _ in range(ROUNDS + 1):
+                        results.append(load(server.command, **options))
+                        server.tidy()
                 r = medians(results[1:])
                 n = r["messages"]
                 rows.append([f"{what}, {name}", r["session_p50"] / 1000, r["delivery_p50"] / 1000, r["user"] / n,
                              r["system"] / n, r["faults"] / n, r["peak_kib"]])
-            if index:
-                index.close()
         rows += [["system calls: " + text, count] + [None] * 5 for text, count in system_calls(server)]
     if rows:
         table("One session of the receiver (wait=no), from its start",
@@ -236,13 +261,14 @@ def section_session():
 def system_calls(server):
     if shutil.which("strace") is None:
         return
-    holder = hold_index(server)[0]
-    for text, options in (("1 KiB delivered", {}), ("refused at RCPT", {"refused": True, "to": UNKNOWN})):
+    for text, company, options in (("1 KiB delivered, beside a processor", beside_processor, {}),
+                                   ("1 KiB delivered, the index open elsewhere", beside_holder, {}),
+                                   ("refused at RCPT", beside_holder, {"refused": True, "to": UNKNOWN})):
         trace = server.folder / "strace"
-        load(["/usr/bin/env", "strace", "-f", "-qq", "-o", str(trace), *server.command], messages=1, **options)
+        with company(server):
+            load(["/usr/bin/env", "strace", "-f", "-qq", "-o", str(trace), *server.command], messages=1, **options)
         lines = trace.read_text(errors="replace").splitlines()
         yield text, sum(" resumed>" not in line and "(" in line for line in lines)
-    holder.close()
 
 
 def fill_index(path, rows):

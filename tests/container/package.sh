@@ -52,6 +52,7 @@ equal "every file's owner and mode" "$(inside sh -c 'cd / && find etc/mailmill e
 755 root:root usr/sbin/mailmill-receiver
 2770 mailmill:mailmill var/lib/mailmill
 660 mailmill:mailmill var/lib/mailmill/index.db
+770 mailmill:mailmill var/lib/mailmill/index.db-desk
 660 mailmill:mailmill var/lib/mailmill/index.db-shm
 660 mailmill:mailmill var/lib/mailmill/index.db-wal
 2770 mailmill:mailmill var/spool/mailmill

@@ -15,7 +15,7 @@ declare -A writer=(
 declare -A processor_points=(
     [engine-turn]=8 [intake-parsed]=2 [intake-queued]=2 [runner-started]=4 [runner-ended]=4 [runner-before-record]=3
     [runner-recorded]=3 [outbox-published]=1 [outbox-kept]=1 [spool-before-finish]=2 [spool-finished]=2
-    [filing-moved]=2 [index-before-commit]=9 [index-committed]=9
+    [filing-moved]=2 [index-before-commit]=9 [index-committed]=9 [clerk-before-answer]=2
 )
 
 # Points of what happens only long after, or only to what is dead: killed at in life.sh. Those of rejections are tried in
@@ -23,7 +23,7 @@ declare -A processor_points=(
 life_points=' retention-removed retention-forgotten on-dead-started on-dead-before-record on-dead-recorded '
 
 for point in $(points FAULT_POINT); do
-    [[ -n "${writer[$point]-}${processor_points[$point]-}" || $life_points == *" $point "* || $point == rejection* ]] ||
+    [[ -n "${writer[$point]-}${processor_points[$point]-}" || $point = desk-answered || $life_points == *" $point "* || $point == rejection* ]] ||
         fail "there is a test for the fault point $point"
 done
 for point in "${!writer[@]}" "${!processor_points[@]}"; do
@@ -48,6 +48,17 @@ for point in "${!writer[@]}"; do
     equal "$point: what was is run once" "$(grep -cx "again-$point" "$seen/ran")" 1
 done
 nothing_lost "the writer"
+processor_stop
+
+# The writer beside a processor that gives the rows: the one point that it passes with one alone.
+bed_open
+start_or_finish
+MAILMILL_FAULT=desk-answered post first && fail "desk-answered: the writer dies before it acknowledges"
+succeeds "desk-answered: the client sends the message again" post again
+processor_stop
+starts_again "the writer at the desk"
+equal "desk-answered: what was not acknowledged is kept, and run once" "$(grep -cx first "$seen/ran")" 1
+nothing_lost "the writer at the desk"
 processor_stop
 
 # ---- the processor -------------------------------------------------------------------------------
@@ -80,6 +91,7 @@ for when in starts works; do
     id=1KADPTED00000001
     [ $when = starts ] || {
         MAILMILL_FAULT=index-recipient-put processor_start || fail "$name: starts"
+        rm "$instance/lib/index.db-desk" # receivers give rows to what they bring themselves
         helper=$(headers_pid)
         kill -STOP "$helper"
     }
