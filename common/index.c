@@ -153,8 +153,8 @@ static int create_file(const char *path, struct err *err)
 }
 
 /*
- * One thread at a time, and nobody who asks what memory SQLite takes: else it counts each piece under a lock. To be said before
- * its first use; later it changes nothing.
+ * One thread at a time, and nobody who asks what memory SQLite takes: else it counts each piece under a lock. To be
+ * said before its first use; later it changes nothing.
  */
 static void configure(void)
 {

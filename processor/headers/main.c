@@ -8,8 +8,8 @@
 
 #include "common/log.h"
 #include "common/program.h"
-#include "processor/headers/desk.h"
 #include "processor/headers/plain.h"
+#include "processor/headers/service.h"
 
 /* In a worker. */
 static void parse(const void *context, const struct crew_request *request, struct buf *answer)
@@ -20,7 +20,7 @@ static void parse(const void *context, const struct crew_request *request, struc
 
     (void)context;
     if (status < 0) {
-        desk_put_failure(answer, &err);
+        service_put_failure(answer, &err);
         return;
     }
     frame_start(answer, status == 1 ? MESSAGE_FRAME_HEADERS : MESSAGE_FRAME_NOT_PLAIN);
@@ -41,17 +41,17 @@ static bool is_ours(const struct crew_request *request)
 
 static int serve(struct message_helper *mime, struct err *err)
 {
-    struct desk desk = {.requests = STDIN_FILENO, .is_ours = is_ours};
+    struct service service = {.requests = STDIN_FILENO, .is_ours = is_ours};
     char path[4096];
     int status;
 
     if (program_find("mailmill-mime", path, sizeof path, err) != 0 || message_start(mime, path, err) != 0)
         return -1;
-    desk.colleague = mime->socket;
-    if (crew_open(&desk.crew, &plain_profile, parse, NULL, err) != 0)
+    service.colleague = mime->socket;
+    if (crew_open(&service.crew, &plain_profile, parse, NULL, err) != 0)
         return -1;
-    status = desk_run(&desk, err);
-    crew_close(&desk.crew);
+    status = service_run(&service, err);
+    crew_close(&service.crew);
     return status;
 }
 

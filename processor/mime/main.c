@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
-#include "processor/headers/desk.h"
+#include "processor/headers/service.h"
 #include "processor/mime/apart.h"
 #include "processor/mime/charset.h"
 #include "processor/mime/compose.h"
@@ -68,7 +68,7 @@ static void do_job(const void *context, const struct crew_request *request, stru
 
     (void)context;
     if (jobs[request->type].run(&fields, request->fds, answer, &err) != 0)
-        desk_put_failure(answer, &err);
+        service_put_failure(answer, &err);
 }
 
 /* ---- the parent ---- */
@@ -85,7 +85,7 @@ static GLogWriterOutput say_nothing(GLogLevelFlags level, const GLogField *field
 
 int main(void)
 {
-    struct desk desk = {.requests = STDIN_FILENO, .colleague = -1, .is_ours = is_known};
+    struct service service = {.requests = STDIN_FILENO, .colleague = -1, .is_ours = is_known};
     struct err err = {0};
     int status;
 
@@ -94,10 +94,10 @@ int main(void)
     log_open("mailmill-mime", LOG_TO_STDERR, NULL);
     g_log_set_writer_func(say_nothing, NULL, NULL);
     (void)charset_open_all();
-    status = crew_open(&desk.crew, &mime_rights, do_job, NULL, &err);
+    status = crew_open(&service.crew, &mime_rights, do_job, NULL, &err);
     if (status == 0) {
-        status = desk_run(&desk, &err);
-        crew_close(&desk.crew);
+        status = service_run(&service, &err);
+        crew_close(&service.crew);
     }
     charset_close_all();
     if (status != 0)

@@ -1,4 +1,4 @@
-#include "processor/headers/desk.h"
+#include "processor/headers/service.h"
 
 #include <poll.h>
 #include <string.h>
@@ -6,7 +6,7 @@
 
 #include "common/clock.h"
 
-void desk_put_failure(struct buf *answer, const struct err *err)
+void service_put_failure(struct buf *answer, const struct err *err)
 {
     frame_start(answer, MESSAGE_FRAME_FAILED);
     frame_put_number(answer, err->kind);
@@ -31,20 +31,20 @@ static int send_frame(int socket, uint64_t token, const struct crew_request *con
     return status;
 }
 
-static int send_failure(const struct desk *desk, uint64_t token, const struct err *failure, struct err *err)
+static int send_failure(const struct service *service, uint64_t token, const struct err *failure, struct err *err)
 {
     char storage[ERR_TEXT_SIZE + 32];
     struct buf frame = buf_over(storage, sizeof storage);
     struct crew_request content = {.type = MESSAGE_FRAME_FAILED};
 
-    desk_put_failure(&frame, failure);
+    service_put_failure(&frame, failure);
     content.fields = span_slice(buf_span(&frame), 1, frame.size);
-    return send_frame(desk->requests, token, &content, err);
+    return send_frame(service->requests, token, &content, err);
 }
 
 /* ---- requests ---- */
 
-static int hand_on_message(const struct desk *desk, const struct worker *worker, struct err *err)
+static int hand_on_message(const struct service *service, const struct worker *worker, struct err *err)
 {
     const uint64_t no_digest = 0;
     const struct crew_request request = {.type = MESSAGE_FRAME_PARSE,
@@ -52,39 +52,40 @@ static int hand_on_message(const struct desk *desk, const struct worker *worker,
                                          .fds = {worker->fd},
                                          .fd_count = 1};
 
-    return send_frame(desk->colleague, worker->token, &request, err);
+    return send_frame(service->colleague, worker->token, &request, err);
 }
 
-static int give(struct desk *desk, uint64_t token, struct crew_request *request, struct err *err)
+static int give(struct service *service, uint64_t token, struct crew_request *request, struct err *err)
 {
     struct err failure = {0};
-    struct worker *worker = crew_ask(&desk->crew, token, request, &failure);
+    struct worker *worker = crew_ask(&service->crew, token, request, &failure);
 
     if (worker == NULL)
-        return send_failure(desk, token, &failure, err);
+        return send_failure(service, token, &failure, err);
     /* The message is kept, in case that the colleague is to have it. */
-    if (desk->colleague >= 0)
+    if (service->colleague >= 0)
         worker->fd = request->fds[--request->fd_count];
     return 0;
 }
 
 /* 1: go on; 0: the processor is gone. */
-static int take_request(struct desk *desk, struct err *err)
+static int take_request(struct service *service, struct err *err)
 {
     static char storage[MESSAGE_FRAME_SIZE];
     struct frame_reader reader;
     struct crew_request request = {0};
-    int status = frame_receive(desk->requests, storage, sizeof storage, &reader, request.fds, &request.fd_count, err);
+    int status =
+        frame_receive(service->requests, storage, sizeof storage, &reader, request.fds, &request.fd_count, err);
     uint64_t token;
 
     if (status == 1) {
         token = frame_number(&reader);
         request.type = reader.type;
         request.fields = reader.rest;
-        if (desk->is_ours(&request))
-            status = give(desk, token, &request, err);
-        else if (desk->colleague >= 0)
-            status = send_frame(desk->colleague, token, &request, err);
+        if (service->is_ours(&request))
+            status = give(service, token, &request, err);
+        else if (service->colleague >= 0)
+            status = send_frame(service->colleague, token, &request, err);
         else
             status = err_set(err, ERR_PROTOCOL, "a request of type %u with %zu descriptors", request.type,
                              request.fd_count);
@@ -98,7 +99,7 @@ static int take_request(struct desk *desk, struct err *err)
 
 /* ---- answers ---- */
 
-static int take_answer(struct desk *desk, struct worker *worker, struct err *err)
+static int take_answer(struct service *service, struct worker *worker, struct err *err)
 {
     static char storage[MESSAGE_FRAME_SIZE];
     struct frame_reader answer = {0};
@@ -106,13 +107,13 @@ static int take_answer(struct desk *desk, struct worker *worker, struct err *err
     int status;
 
     if (crew_take(worker, storage, sizeof storage, &answer, &failure) != 0) {
-        status = send_failure(desk, worker->token, &failure, err);
+        status = send_failure(service, worker->token, &failure, err);
     } else if (answer.type == MESSAGE_FRAME_NOT_PLAIN && worker->fd >= 0) {
-        status = hand_on_message(desk, worker, err);
+        status = hand_on_message(service, worker, err);
     } else {
         const struct crew_request content = {.type = answer.type, .fields = answer.rest};
 
-        status = send_frame(desk->requests, worker->token, &content, err);
+        status = send_frame(service->requests, worker->token, &content, err);
     }
     memset(storage, 0, 1 + answer.rest.size);
     /* The process ends while its answer is read already. */
@@ -120,20 +121,20 @@ static int take_answer(struct desk *desk, struct worker *worker, struct err *err
     return status;
 }
 
-static int take_colleague_answer(const struct desk *desk, struct err *err)
+static int take_colleague_answer(const struct service *service, struct err *err)
 {
     static char storage[MESSAGE_FRAME_SIZE];
     struct crew_request content = {0};
     struct frame_reader answer;
     uint64_t token;
-    int status = frame_receive(desk->colleague, storage, sizeof storage, &answer, NULL, NULL, err);
+    int status = frame_receive(service->colleague, storage, sizeof storage, &answer, NULL, NULL, err);
 
     if (status != 1)
         return status < 0 ? -1 : err_set(err, ERR_TEMPORARY, "the program that reads what is not plain is gone");
     token = frame_number(&answer);
     content.type = answer.type;
     content.fields = answer.rest;
-    status = send_frame(desk->requests, token, &content, err);
+    status = send_frame(service->requests, token, &content, err);
     memset(storage, 0, sizeof(uint64_t) + 1 + content.fields.size);
     return status;
 }
@@ -156,47 +157,48 @@ static int wait_time(const struct crew *crew)
     return (int)shortest;
 }
 
-static int wait(struct desk *desk, struct pollfd polled[static FD_COUNT], struct err *err)
+static int wait(struct service *service, struct pollfd polled[static FD_COUNT], struct err *err)
 {
-    const struct worker *workers = desk->crew.workers;
+    const struct worker *workers = service->crew.workers;
 
     for (size_t i = 0; i < MESSAGE_IN_FLIGHT_MAX; i++)
         polled[i] = (struct pollfd){.fd = workers[i].is_busy ? workers[i].socket : -1, .events = POLLIN};
     /* With all workers busy, requests wait in the socket. */
-    polled[FD_REQUESTS] = (struct pollfd){.fd = crew_has_room(&desk->crew) ? desk->requests : -1, .events = POLLIN};
-    polled[FD_COLLEAGUE] = (struct pollfd){.fd = desk->colleague, .events = POLLIN};
-    return poll(polled, FD_COUNT, wait_time(&desk->crew)) < 0 ? err_system(err, "poll") : 0;
+    polled[FD_REQUESTS] =
+        (struct pollfd){.fd = crew_has_room(&service->crew) ? service->requests : -1, .events = POLLIN};
+    polled[FD_COLLEAGUE] = (struct pollfd){.fd = service->colleague, .events = POLLIN};
+    return poll(polled, FD_COUNT, wait_time(&service->crew)) < 0 ? err_system(err, "poll") : 0;
 }
 
 /* Takes what answers there are and at most one request. */
-static int turn(struct desk *desk, struct err *err)
+static int turn(struct service *service, struct err *err)
 {
     struct pollfd polled[FD_COUNT];
     int64_t now_ms;
 
-    if (crew_is_idle(&desk->crew))
-        crew_prepare(&desk->crew);
-    if (wait(desk, polled, err) != 0)
+    if (crew_is_idle(&service->crew))
+        crew_prepare(&service->crew);
+    if (wait(service, polled, err) != 0)
         return -1;
     now_ms = clock_monotonic_ms();
     for (size_t i = 0; i < MESSAGE_IN_FLIGHT_MAX; i++) {
-        struct worker *worker = &desk->crew.workers[i];
+        struct worker *worker = &service->crew.workers[i];
 
         if (worker->is_busy && (polled[i].revents != 0 || worker->deadline_ms <= now_ms) &&
-            take_answer(desk, worker, err) != 0)
+            take_answer(service, worker, err) != 0)
             return -1;
     }
-    if (polled[FD_COLLEAGUE].revents != 0 && take_colleague_answer(desk, err) != 0)
+    if (polled[FD_COLLEAGUE].revents != 0 && take_colleague_answer(service, err) != 0)
         return -1;
-    return polled[FD_REQUESTS].revents == 0 ? 1 : take_request(desk, err);
+    return polled[FD_REQUESTS].revents == 0 ? 1 : take_request(service, err);
 }
 
-int desk_run(struct desk *desk, struct err *err)
+int service_run(struct service *service, struct err *err)
 {
     int status;
 
     do
-        status = turn(desk, err);
+        status = turn(service, err);
     while (status == 1);
     return status;
 }

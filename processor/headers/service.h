@@ -1,14 +1,14 @@
 /*
- * The desk of a program that reads messages for the processor: takes its requests from a socket
+ * What a program does that reads messages for the processor: takes its requests from a socket
  * (processor/message.h), has each done by a worker of the crew, and sends the answers back. This process never looks
  * at a message itself.
  *
- *     crew_open(&desk.crew, &profile, job, NULL, &err);
- *     desk_run(&desk, &err);
- *     crew_close(&desk.crew);
+ *     crew_open(&service.crew, &profile, job, NULL, &err);
+ *     service_run(&service, &err);
+ *     crew_close(&service.crew);
  */
-#ifndef PROCESSOR_HEADERS_DESK_H
-#define PROCESSOR_HEADERS_DESK_H
+#ifndef PROCESSOR_HEADERS_SERVICE_H
+#define PROCESSOR_HEADERS_SERVICE_H
 
 #include <stdbool.h>
 
@@ -16,7 +16,7 @@
 #include "common/err.h"
 #include "processor/headers/crew.h"
 
-struct desk {
+struct service {
     struct crew crew;
     int requests;  /* the socket that the processor has the other end of */
     int colleague; /* likewise of a program that does what this one's crew can't; -1: there is none */
@@ -28,9 +28,9 @@ struct desk {
  * Until the processor is gone: 0. -1: what asked or the colleague talks nonsense or is gone, or nothing works any
  * more. A worker that answers with MESSAGE_FRAME_NOT_PLAIN has its request handed on to the colleague.
  */
-__attribute__((warn_unused_result)) int desk_run(struct desk *desk, struct err *err);
+__attribute__((warn_unused_result)) int service_run(struct service *service, struct err *err);
 
 /* For jobs: the answer that nothing came of it. */
-void desk_put_failure(struct buf *answer, const struct err *err);
+void service_put_failure(struct buf *answer, const struct err *err);
 
 #endif
