@@ -242,7 +242,7 @@ static int take_signals(struct launchpad *pad)
         return -1;
     spawn_ignore_none();
     pad->signals = signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK);
-    return pad->signals < 0 ? -1 : prctl(PR_SET_CHILD_SUBREAPER, 1);
+    return pad->signals < 0 ? -1 : prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 }
 
 int launcher_serve(int socket, const struct config *config)

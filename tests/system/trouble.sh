@@ -26,14 +26,15 @@ index.execute("BEGIN IMMEDIATE")
 print("held", flush=True)
 sys.stdin.readline()
 index.execute("ROLLBACK")' "$instance/lib/index.db"; }
+# shellcheck disable=SC2154 # coproc sets it, and takes it away when it ends
+holding=$holder_PID
 read -r <&"${holder[0]}"
 (submit asker@example.org a@example.com <<<$'Subject: second\n\nx') || fail "the index being locked, mail is accepted"
 matches "the receiver says that it has no row" "$(cat "$instance/log")" 'has no index row yet'
 deadline=$((SECONDS + 30))
 until grep -q 'is not queued yet' "$instance/log" || [ $SECONDS -ge $deadline ]; do sleep 0.1; done
 echo >&"${holder[1]}"
-# shellcheck disable=SC2154 # coproc sets it
-wait "$holder_PID" 2>/dev/null
+wait "$holding" 2>/dev/null
 wait_for "SELECT count(*) = 1 FROM history WHERE subject = 'second' AND outcome = 'done'" 30
 equal "when the lock is gone, it is run" "$(sql "SELECT outcome FROM history WHERE subject = 'second'")" "done"
 
