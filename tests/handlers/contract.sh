@@ -296,7 +296,7 @@ key=$(sql "SELECT message_id || '.1.' FROM $(deliveries_to chain@example.com) LI
 equal "only the one that failed runs again, in order" "$(cat "$seen/chain.log")" \
     "one:1:${key}one"$'\n'"two:1:${key}two"$'\n'"two:2:${key}two"$'\n'"three:1:${key}three"
 equal "all are done" "$(states chain@example.com)" 'one=done two=done three=done'
-succeeds "the file is in cur/, marked as seen" [ -f "$instance/spool/cur/${key%%.*}:2,S" ]
+succeeds "the file is in cur/, marked as seen" until_true [ -f "$instance/spool/cur/${key%%.*}:2,S" ]
 
 echo 99 >"$seen/skip.one.exit"
 submit asker@example.org skip@example.com <<<"Subject: enough"
@@ -317,12 +317,11 @@ ended dead@example.com 2
 equal "a dead handler skips the rest" "$(states dead@example.com)" 'one=dead two=skipped'
 equal "which says why" "$(details dead@example.com)" $'exit code 100: failed for good\nhandler one is dead'
 id=$(sql "SELECT message_id FROM $(deliveries_to dead@example.com) LIMIT 1")
-succeeds "the file is in cur/, marked with F" [ -f "$instance/spool/cur/$id:2,F" ]
+succeeds "the file is in cur/, marked with F" until_true [ -f "$instance/spool/cur/$id:2,F" ]
 succeeds "the dead one alone is asked for again" mailmill reprocess "$id" --handler one
 wait_for "SELECT count(*) = 2 AND sum(state = 'done') = 2 FROM $(deliveries_to dead@example.com)" 10
 equal "it is done, and the one that it took with it, too" "$(states dead@example.com)" 'one=done two=done'
-until_true [ -f "$instance/spool/cur/$id:2,S" ]
-succeeds "the file is marked as seen" [ -f "$instance/spool/cur/$id:2,S" ]
+succeeds "the file is marked as seen" until_true [ -f "$instance/spool/cur/$id:2,S" ]
 
 # ---- recipients ----------------------------------------------------------------------------------
 
