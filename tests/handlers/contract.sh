@@ -141,7 +141,7 @@ ended look+more.of-it@example.com
 equal "it is done" "$(states look+more.of-it@example.com)" first=done
 id=$(sql "SELECT message FROM history WHERE recipient LIKE 'look+%'")
 at=$seen/$id.first
-succeeds "standard input is the message's file, byte for byte" cmp "$at/stdin" "$instance/spool/cur/$id:2,S"
+succeeds "standard input is the message's file, byte for byte" until_true cmp "$at/stdin" "$instance/spool/cur/$id:2,S"
 equal "the file is the trace block and what was sent" "$(sed '1,/^Subject:/{/^Subject:/!d}' "$at/stdin" | md5sum)" \
     "$(md5sum <"$instance/mail")"
 matches "the folder is private and in workdir" "$(sed -n 1p "$at/folder")" "^$(readlink -f "$instance/work")/mailmill-[^/]+$"

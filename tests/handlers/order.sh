@@ -145,6 +145,7 @@ burst 1|2|done|0|in one run with $newest.1.gather
 burst 4|1|retry|75|exit code 75: try again later
 burst 4|2|done|0|"
 equal "the handler behind runs for each" "$(grep burst "$seen/each.log" | sort | tr '\n' ';')" 'burst 1;burst 2;burst 3;burst 4;'
+wait_for "SELECT sum(ended_ms IS NULL) = 0 FROM message WHERE subject LIKE 'burst %'"
 equal "all are filed away" "$(grep -lx 'Subject: burst [1-4]' "$instance"/spool/cur/*:2,S | wc -l)" 4
 
 # ---- turns ---------------------------------------------------------------------------------------
