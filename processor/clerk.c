@@ -137,8 +137,11 @@ static void hear(struct clerk *clerk, int fd)
 void clerk_hear(struct clerk *clerk, int64_t now_ms)
 {
     struct epoll_event events[CLERK_GUESTS_MAX + 1];
-    int count = epoll_wait(clerk->events, events, CLERK_GUESTS_MAX + 1, 0);
+    int count;
 
+    if (clerk->events < 0)
+        return; /* closed by what was heard of in the same turn: the signal to stop */
+    count = epoll_wait(clerk->events, events, CLERK_GUESTS_MAX + 1, 0);
     clerk->resume_ms = 0;
     for (int i = 0; i < count; i++)
         if (events[i].data.fd != clerk->listener)
@@ -180,4 +183,5 @@ void clerk_close(struct clerk *clerk)
     if (clerk->events >= 0)
         (void)close(clerk->events);
     clerk->events = clerk->listener = -1;
+    clerk->resume_ms = 0;
 }

@@ -383,6 +383,20 @@ static void the_next_takes_the_place(void **state)
     assert_string_equal(bed->log, "");
 }
 
+/* The signal to stop and a guest are heard of at once, the signal first. */
+static void one_that_was_closed_hears_nothing(void **state)
+{
+    struct bed *bed = *state;
+    int guest = ask(bed, bed_id(1));
+
+    clerk_close(&clerk);
+    clerk_hear(&clerk, 1000);
+    assert_int_equal(clerk.resume_ms, 0);
+    assert_int_equal(clerk.count, 0);
+    assert_string_equal(bed->log, "");
+    (void)close(guest);
+}
+
 static void the_group_may_ask_and_nobody_else(void **state)
 {
     struct bed *bed = *state;
@@ -436,6 +450,7 @@ int main(void)
         WITH_CLERK(a_receiver_waits_for_nobody_for_long),
         WITH_CLERK(nobody_is_there),
         WITH_CLERK(the_next_takes_the_place),
+        WITH_CLERK(one_that_was_closed_hears_nothing),
         WITH_CLERK(the_group_may_ask_and_nobody_else),
         WITH_CLERK(without_a_place_all_goes_on),
     };
