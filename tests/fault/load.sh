@@ -33,11 +33,12 @@ sender=$!
 killed=
 for ((turn = 0; turn < kills; turn++)); do
     sleep "0.$((RANDOM % 3))$((RANDOM % 10))"
-    case $((RANDOM % 5)) in
+    case $((RANDOM % 6)) in
     0 | 1) victim=processor pid=$processor ;;
     2) victim=launcher pid=$(launcher_pid) ;;
     3) victim=mime pid=$(mime_pid) ;;
-    4) victim=receiver pid=$(receiver_pid) ;;
+    4) victim=headers pid=$(headers_pid) ;;
+    5) victim=receiver pid=$(receiver_pid) ;;
     esac
     [ -n "$pid" ] || continue
     kill -KILL "$pid" 2>/dev/null && killed+=" $victim"

@@ -31,7 +31,7 @@ post first work@example.com
 run_once "idle" first
 wait_for "SELECT sum(ended_ms IS NULL) = 0 FROM message"
 sleep 0.5
-equal "idle, it makes no system call" "$(calls 4 "$processor" "$(launcher_pid)" "$(mime_pid)")" ""
+equal "idle, it makes no system call" "$(calls 4 "$processor" "$(launcher_pid)" "$(headers_pid)" "$(mime_pid)")" ""
 
 # Neither does one with all sorts of things that wait for their time, or for somebody.
 processor_stop
@@ -69,7 +69,7 @@ wait_for "SELECT (SELECT count(*) FROM delivery WHERE state = 'retry') = 3 AND
     (SELECT count(*) FROM delivery WHERE state = 'pending') = 4" || fail "all sorts of things wait" "$(sql 'SELECT * FROM pending')"
 wait_for "SELECT count(*) = 7 FROM message WHERE ended_ms IS NULL"
 sleep 0.5
-equal "with much that waits, it makes no system call" "$(calls 5 "$processor" "$(launcher_pid)" "$(mime_pid)")" ""
+equal "with much that waits, it makes no system call" "$(calls 5 "$processor" "$(launcher_pid)" "$(headers_pid)" "$(mime_pid)")" ""
 mv "$instance/mailmill.conf.plain" "$instance/mailmill.conf"
 processor_stop
 start_or_finish
