@@ -1,5 +1,6 @@
 #include "common/clock.h"
 
+#include <string.h>
 #include <time.h>
 
 #include "common/buf.h"
@@ -85,8 +86,18 @@ static struct calendar calendar(int64_t time_ms)
     return c;
 }
 
-/* ---- in writing. A time of a year that has more digits, or of one before the first, is cut where its room ends.
- * ---- */
+/* ---- in writing ---- */
+
+enum { WRITTEN_SIZE = 64 }; /* has room for any */
+
+/* A time of a year that has more digits, or of one before the first, ends where its room does. */
+static void cut(const struct buf *written, char *text, size_t size)
+{
+    struct span kept = span_slice(buf_span(written), 0, size - 1);
+
+    memcpy(text, kept.data, kept.size);
+    text[kept.size] = '\0';
+}
 
 static void put_year(struct buf *text, const struct calendar *c)
 {
@@ -111,7 +122,8 @@ static void put_time(struct buf *text, const char *before, const struct calendar
 void clock_iso8601(int64_t time_ms, char text[static CLOCK_ISO8601_SIZE])
 {
     struct calendar c = calendar(time_ms);
-    struct buf written = buf_over(text, CLOCK_ISO8601_SIZE);
+    char storage[WRITTEN_SIZE];
+    struct buf written = buf_over(storage, sizeof storage);
 
     put_year(&written, &c);
     put_two(&written, "-", c.month);
@@ -120,6 +132,7 @@ void clock_iso8601(int64_t time_ms, char text[static CLOCK_ISO8601_SIZE])
     buf_put_text(&written, ".");
     buf_put_digits(&written, c.millisecond, 3);
     buf_put_text(&written, "Z");
+    cut(&written, text, CLOCK_ISO8601_SIZE);
 }
 
 void clock_rfc5322(int64_t time_ms, char text[static CLOCK_RFC5322_SIZE])
@@ -128,7 +141,8 @@ void clock_rfc5322(int64_t time_ms, char text[static CLOCK_RFC5322_SIZE])
     static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                        "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
     struct calendar c = calendar(time_ms);
-    struct buf written = buf_over(text, CLOCK_RFC5322_SIZE);
+    char storage[WRITTEN_SIZE];
+    struct buf written = buf_over(storage, sizeof storage);
 
     buf_put_text(&written, days[c.weekday]);
     put_two(&written, ", ", c.day);
@@ -136,4 +150,5 @@ void clock_rfc5322(int64_t time_ms, char text[static CLOCK_RFC5322_SIZE])
     put_year(&written, &c);
     put_time(&written, " ", &c);
     buf_put_text(&written, " +0000");
+    cut(&written, text, CLOCK_RFC5322_SIZE);
 }

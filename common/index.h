@@ -10,8 +10,9 @@
  *     query_end(&query);
  *
  * The file is in WAL mode, shared by users of one group: the umask of whoever creates it should leave 0660. All of a
- * process's indexes are for one of its threads. Statements are prepared when first used. Busy locks are waited for
- * (INDEX_BUSY_MS, or INDEX_RECEIVER_BUSY_MS), then reported as temporary errors.
+ * process's indexes are for one of its threads at a time, which is for the caller to see to: SQLite is told to lock
+ * nothing against the others. Statements are prepared when first used. Busy locks are waited for (INDEX_BUSY_MS, or
+ * INDEX_RECEIVER_BUSY_MS), then reported as temporary errors.
  */
 #ifndef COMMON_INDEX_H
 #define COMMON_INDEX_H
@@ -51,8 +52,8 @@ struct index {
 };
 
 /*
- * For a process that has one thread and keeps its index open, before it opens any: SQLite neither locks nor counts
- * memory, and has room of its own for the pages that it drops and reads again whenever another process has written.
+ * For a process that keeps its index open, before it opens any: SQLite has room of its own for the pages that it
+ * drops and reads again whenever another process has written.
  */
 void index_prepare(void);
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/desk.h"
@@ -17,15 +18,26 @@ static int watch(const struct clerk *clerk, int fd)
     return epoll_ctl(clerk->events, EPOLL_CTL_ADD, fd, &(struct epoll_event){.events = EPOLLIN, .data.fd = fd});
 }
 
-/* What an earlier processor has left there is nobody's: the lock on the spool is ours. */
+/* What an earlier processor has left there is nobody's: the lock on the spool is ours. All else is somebody's. */
+static int clear_place(const char *path, struct err *err)
+{
+    struct stat status;
+
+    if (lstat(path, &status) == 0 && !S_ISSOCK(status.st_mode))
+        return err_set(err, ERR_PERMANENT, "%s is in the way, and no socket", path);
+    if (unlink(path) != 0 && errno != ENOENT)
+        return err_system(err, "removing %s", path);
+    return 0;
+}
+
 static int take_place(struct clerk *clerk, const char *index, struct err *err)
 {
     struct sockaddr_un address;
 
     if (!desk_address(&address, index))
         return err_set(err, ERR_PERMANENT, "the path %s-desk is too long for a socket", index);
-    if (unlink(address.sun_path) != 0 && errno != ENOENT)
-        return err_system(err, "removing %s", address.sun_path);
+    if (clear_place(address.sun_path, err) != 0)
+        return -1;
     clerk->events = epoll_create1(EPOLL_CLOEXEC);
     clerk->listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (clerk->events < 0 || clerk->listener < 0 ||
@@ -137,8 +149,11 @@ static void hear(struct clerk *clerk, int fd)
 void clerk_hear(struct clerk *clerk, int64_t now_ms)
 {
     struct epoll_event events[CLERK_GUESTS_MAX + 1];
-    int count = epoll_wait(clerk->events, events, CLERK_GUESTS_MAX + 1, 0);
+    int count;
 
+    if (clerk->events < 0)
+        return; /* closed by what was heard of in the same turn: the signal to stop */
+    count = epoll_wait(clerk->events, events, CLERK_GUESTS_MAX + 1, 0);
     clerk->resume_ms = 0;
     for (int i = 0; i < count; i++)
         if (events[i].data.fd != clerk->listener)
@@ -180,4 +195,5 @@ void clerk_close(struct clerk *clerk)
     if (clerk->events >= 0)
         (void)close(clerk->events);
     clerk->events = clerk->listener = -1;
+    clerk->resume_ms = 0;
 }

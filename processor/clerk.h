@@ -4,7 +4,7 @@
  *
  *     clerk_open(&clerk, index_path);       behind index_gather()
  *     poll(clerk.events), unless clerk.resume_ms is to come
- *     clerk_hear(&clerk, now_ms);           it is readable
+ *     clerk_hear(&clerk, now_ms);           it is readable, or was until the clerk was closed
  *     clerk_answer(&clerk);                 at the end of a turn: what was gathered is committed,
  *     clerk_lost(&clerk);                   or was not
  *     clerk_close(&clerk);

@@ -127,11 +127,19 @@ static int wait_for(struct conversation *c, int fd, short events)
     return ready;
 }
 
+/* The client has said QUIT, and nothing behind it that is here and would not be read. */
+static bool is_last_word(const struct conversation *c)
+{
+    struct pollfd more = {.fd = c->in, .events = POLLIN};
+
+    return c->smtp.quits && c->input.size == 0 && poll(&more, 1, 0) == 0;
+}
+
 /* Writes all that is in `output`. A client that does not take its replies in time is left without a word. */
 static void flush(struct conversation *c)
 {
     while (!c->over && c->output.size > 0) {
-        ssize_t written = session_send(c->out, buf_span(&c->output), c->smtp.quits && c->input.size == 0);
+        ssize_t written = session_send(c->out, buf_span(&c->output), is_last_word(c));
 
         if (written == 0)
             written = wait_for(c, c->out, POLLOUT) == 1 ? write(c->out, c->output.data, c->output.size) : -1;

@@ -4,7 +4,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-/* A stack for little more than an error's text; the libraries' tests want more of it than they say. */
+/* A stack for SQLite, whose needs here are an eighth of it; the sanitizers want more than they say. */
 enum { STACK_SIZE = 256 * 1024 };
 
 /* ---- queues ---- */

@@ -1,9 +1,9 @@
 /*
  * The writer's rights, given up for good: from then on it makes files in the spool's tmp/, renames them into new/ and
- * works with the index and what lies beside it. It removes nothing from new/, reads no message, runs nothing and
- * connects nowhere. A writer of many sessions is so from its start; that of one only before it looks at the first
- * message, as a client that brings none is to touch no folder: of that one it reads the lengths of a few texts, and
- * puts these into the log and the journal of rejections.
+ * works with the index and what lies beside it. It removes nothing from new/, reads no message, runs nothing, has no
+ * network and connects to the processor's desk alone (common/desk.h). A writer of many sessions is so from its start;
+ * that of one only before it looks at the first message, as a client that brings none is to touch no folder: of that
+ * one it reads the lengths of a few texts, and puts these into the log and the journal of rejections.
  *
  *     spool_open(&spool, config->spool, true, &err);       the folders must be there
  *     writer_enter_sandbox(config, &err);

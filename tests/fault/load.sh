@@ -37,8 +37,8 @@ for ((turn = 0; turn < kills; turn++)); do
     0 | 1) victim=processor pid=$processor ;;
     2) victim=launcher pid=$(launcher_pid) ;;
     3) victim=mime pid=$(mime_pid) ;;
-    4) victim=receiver pid=$(receiver_pid) ;;
-    5) victim=headers pid=$(headers_pid) ;;
+    4) victim=headers pid=$(headers_pid) ;;
+    5) victim=receiver pid=$(receiver_pid) ;;
     esac
     [ -n "$pid" ] || continue
     kill -KILL "$pid" 2>/dev/null && killed+=" $victim"

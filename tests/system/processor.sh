@@ -210,19 +210,24 @@ status=$?
 matches "when its launcher is killed, the processor ends and says so" "$status" '^[1-9]'
 start_or_finish
 
-# The helpers that read headers are started again.
-kill -KILL "$(mime_pid)"
+# The helpers that read headers are started again: the one for plain ones, and the one for all others.
+kill -KILL "$(headers_pid)"
 submit asker@example.org note@example.com <<<"Subject: without a helper"
 ended note@example.com 5
 equal "when the helper is killed, the next message has its headers all the same" \
     "$(sql "SELECT count(*) FROM message WHERE subject = 'without a helper'")" 1
+kill -KILL "$(mime_pid)"
+submit asker@example.org note@example.com <<<"Subject: =?utf-8?q?without_the_other=2C_n=C3=A4mlich?="
+ended note@example.com 6
+equal "so it has when the one behind it is killed" \
+    "$(sql "SELECT count(*) FROM message WHERE subject = 'without the other, nämlich'")" 1
 
 # Started without standard descriptors, its own files must not take their places.
 processor_stop
 "$programs/mailmill-processor" -c "$instance/mailmill.conf" <&- >&- 2>&- &
 processor=$!
 submit asker@example.org note@example.com <<<"Subject: in the dark"
-ended note@example.com 6
+ended note@example.com 7
 equal "started with no descriptors it works" "$(sql "SELECT outcome FROM history WHERE subject = 'in the dark'")" "done"
 processor_stop
 start_or_finish

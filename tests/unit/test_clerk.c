@@ -383,6 +383,20 @@ static void the_next_takes_the_place(void **state)
     assert_string_equal(bed->log, "");
 }
 
+/* The signal to stop and a guest are heard of at once, the signal first. */
+static void one_that_was_closed_hears_nothing(void **state)
+{
+    struct bed *bed = *state;
+    int guest = ask(bed, bed_id(1));
+
+    clerk_close(&clerk);
+    clerk_hear(&clerk, 1000);
+    assert_int_equal(clerk.resume_ms, 0);
+    assert_int_equal(clerk.count, 0);
+    assert_string_equal(bed->log, "");
+    (void)close(guest);
+}
+
 static void the_group_may_ask_and_nobody_else(void **state)
 {
     struct bed *bed = *state;
@@ -416,6 +430,25 @@ static void without_a_place_all_goes_on(void **state)
     assert_int_equal(rmdir(support_path(bed->folder, "index.db-desk")), 0);
 }
 
+static void what_is_no_desk_is_not_removed(void **state)
+{
+    struct bed *bed = *state;
+    const char *path = support_path(bed->folder, "index.db-desk");
+    struct stat status;
+    int fd;
+
+    clerk_close(&clerk);
+    assert_int_equal(unlink(path), 0);
+    fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    (void)close(fd);
+    clerk_open(&clerk, bed->index_path);
+    assert_int_equal(clerk.events, -1);
+    assert_non_null(strstr(bed->log, "is in the way"));
+    assert_int_equal(stat(path, &status), 0);
+    assert_true(S_ISREG(status.st_mode));
+}
+
 int main(void)
 {
 #define WITH_CLERK(test) cmocka_unit_test_setup_teardown(test, open_clerk, close_clerk)
@@ -436,8 +469,10 @@ int main(void)
         WITH_CLERK(a_receiver_waits_for_nobody_for_long),
         WITH_CLERK(nobody_is_there),
         WITH_CLERK(the_next_takes_the_place),
+        WITH_CLERK(one_that_was_closed_hears_nothing),
         WITH_CLERK(the_group_may_ask_and_nobody_else),
         WITH_CLERK(without_a_place_all_goes_on),
+        WITH_CLERK(what_is_no_desk_is_not_removed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

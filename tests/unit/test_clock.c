@@ -110,9 +110,9 @@ static void a_year_of_many_digits_is_cut(void **state)
     clock_iso8601(INT64_MAX, iso);
     assert_string_equal(iso, "292278994-08-17T07:12:55");
     clock_iso8601(INT64_MIN, iso);
-    assert_string_equal(iso, "-292275055-05-16T16:47:.");
+    assert_string_equal(iso, "-292275055-05-16T16:47:0");
     clock_rfc5322(INT64_MAX, rfc);
-    assert_string_equal(rfc, "Sun, 17 Aug 292278994 07:12:55");
+    assert_string_equal(rfc, "Sun, 17 Aug 292278994 07:12:55 ");
 }
 
 int main(void)

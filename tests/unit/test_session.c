@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <setjmp.h>
@@ -12,6 +13,8 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -522,6 +525,48 @@ static void test_goodbye_to_who_goes_on(void **state)
     assert_true(support_exited(finish(&talk), 0));
 }
 
+/* By the kernel of the other side. */
+static void wait_until_taken(const struct talk *talk)
+{
+    int left = 1;
+
+    for (int i = 0; left > 0 && i < PATIENCE_MS; i++) {
+        (void)poll(NULL, 0, 1);
+        assert_int_equal(ioctl(talk->client, SIOCOUTQ, &left), 0);
+    }
+    assert_int_equal(left, 0);
+}
+
+/* What comes behind QUIT while the message before it is made durable is there unread when the connection ends. */
+static void test_accepted_for_who_goes_on(void **state)
+{
+    struct talk talk;
+    char storage[64];
+    struct buf frame = buf_over(storage, sizeof storage);
+    int file;
+    struct err err;
+
+    (void)state;
+    if (support_under_valgrind())
+        skip();
+    file = memfd_create("message", MFD_CLOEXEC);
+    talk = start_over_tcp();
+    start_message(&talk);
+    frame_start(&frame, WIRE_READY);
+    assert_int_equal(frame_send(talk.writer, &frame, &file, 1, &err), 0);
+    assert_true(hear(&talk, "354 "));
+    say(&talk, "text\r\n.\r\nQUIT\r\n");
+    expect(&talk, WIRE_COMMIT);
+    say(&talk, "NOOP\r\n");
+    wait_until_taken(&talk); /* what waits with an acknowledgement goes out with that */
+    frame_start(&frame, WIRE_COMMITTED);
+    frame_put_text(&frame, span_text("1KADPTED00000001"));
+    assert_int_equal(frame_send(talk.writer, &frame, NULL, 0, &err), 0);
+    assert_true(hear(&talk, "250 2.0.0 accepted"));
+    assert_true(support_exited(finish(&talk), 0));
+    (void)close(file);
+}
+
 /* It keeps the client, the writer and descriptor 2; whatever else was open, the log above all, is gone. */
 static void test_descriptors(void **state)
 {
@@ -562,6 +607,7 @@ int main(void)
         cmocka_unit_test(test_alarm),
         cmocka_unit_test(test_goodbye),
         cmocka_unit_test(test_goodbye_to_who_goes_on),
+        cmocka_unit_test(test_accepted_for_who_goes_on),
         cmocka_unit_test(test_descriptors),
     };
 
