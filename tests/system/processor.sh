@@ -19,10 +19,11 @@ SH
 mkfifo "$instance/seen/gate"
 seen=$instance/seen
 
-# config NAME: the handler of note@ is told NAME.
+# config NAME [ROUTE]: the handler of note@ is told NAME. A route of one's own is the first.
 config() {
     instance_config <<EOT
 max-runs = "100"
+${2-}
 max-header-size = "2M"
 route "note@example.com" { handler "x" { run = {"$instance/bin/note", "$1"} } }
 route "ok@example.com"   { handler "x" { run = {"$instance/bin/note", "ok"} } }
@@ -83,10 +84,10 @@ alive "the first one goes on"
 wait_for "SELECT sum(ended_ms IS NULL) = 0 FROM message" || fail "all messages are marked as ended"
 sleep 0.3
 if strace -o /dev/null true 2>/dev/null; then
-    timeout -s INT 3 strace -f -o "$instance/strace" -p "$processor" -p "$(launcher_pid)" -p "$(mime_pid)" 2>/dev/null
-    equal "idle, its three processes make no system call in three seconds" \
+    timeout -s INT 3 strace -f -o "$instance/strace" -p "$processor" -p "$(launcher_pid)" -p "$(headers_pid)" -p "$(mime_pid)" 2>/dev/null
+    equal "idle, its four processes make no system call in three seconds" \
         "$(grep -vcE 'unfinished|detached|restart_syscall\(<\.\.\. resuming' "$instance/strace")" 0
-    equal "all three were looked at" "$(awk '{ print $1 }' "$instance/strace" | sort -u | wc -l)" 3
+    equal "all four were looked at" "$(awk '{ print $1 }' "$instance/strace" | sort -u | wc -l)" 4
 fi
 
 submit asker@example.org note@example.com <<<"Subject: wake up"
@@ -147,6 +148,27 @@ done
 equal "under reloads all of 300 deliveries are done" \
     "$(sql "SELECT count(*) FROM delivery WHERE handler IN ('a', 'b', 'c', 'd') AND state = 'done'")" 300
 equal "each by its own handler" "$(awk '$1 != $2' "$seen"/[abcd]+*.log | wc -l)" 0
+config fourth
+processor_await; processor_reload
+
+# A message to an address that only the file has makes the processor read it. What starts in the same turn is the
+# handler that it was before.
+config fourth "route \"new@example.com\" { handler \"y\" { run = {\"$instance/bin/note\", \"new\"} } }"
+: >"$seen/ok.log"
+headers=$(headers_pid)
+kill -STOP "$headers"
+submit asker@example.org ok@example.com <<<"Subject: by the old one"
+submit asker@example.org new@example.com <<<"Subject: by the new one"
+until_true test "$(sql "SELECT count(*) FROM message WHERE queued_ms IS NULL")" = 2
+sleep 0.3 # both are asked about by now
+kill -STOP "$processor"
+kill -CONT "$headers"
+sleep 0.3 # both are answered
+kill -CONT "$processor"
+ended new@example.com
+ended ok@example.com
+equal "in the turn that asks for a reload, the old one's handler runs" "$(cat "$seen/ok.log")" 'ok x 1'
+equal "the new one's after it" "$(cat "$seen/new.log")" 'new y 1'
 config fourth
 processor_await; processor_reload
 
