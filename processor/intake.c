@@ -191,6 +191,18 @@ static bool wants_newer_config(struct intake *intake, const struct envelope *env
     return false;
 }
 
+/* Whether an older message is still being read: its answer may come in this turn, and then it goes first. */
+static bool has_older(const struct intake *intake, const struct intake_slot *slot)
+{
+    for (size_t i = 0; i < MESSAGE_IN_FLIGHT_MAX; i++) {
+        const struct intake_slot *other = &intake->slots[i];
+
+        if (other->in_use && !other->is_queued && strcmp(other->envelope.id, slot->envelope.id) < 0)
+            return true;
+    }
+    return false;
+}
+
 /* Writes the message down: it is started at once, or queued. A message that breaks its parser is still delivered; it
  * only has no headers. */
 static int write_down(struct intake *intake, struct intake_slot *slot, const struct message_answer *answer,
@@ -199,7 +211,7 @@ static int write_down(struct intake *intake, struct intake_slot *slot, const str
     bool is_parsed = answer->kind == MESSAGE_PARSED;
     int started = 0;
 
-    if (intake->arrival != NULL && is_parsed && !intake->queued)
+    if (intake->arrival != NULL && is_parsed && !intake->queued && !has_older(intake, slot))
         started = arrival_start(intake->arrival, &slot->envelope, slot->size_bytes, &answer->headers, now_ms, err);
     slot->left = (struct ledger_tally){.waiting = started};
     if (started != 0)

@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "common/frame.h"
+#include "processor/arrival.h"
 #include "processor/intake.h"
 #include "processor/ledger.h"
 
@@ -62,7 +63,7 @@ static uint64_t asked(void)
     return frame_number(&frame);
 }
 
-static void say(enum message_answer_kind kind, uint64_t token, enum err_kind error, int64_t now_ms)
+static void answer_with(enum message_answer_kind kind, uint64_t token, enum err_kind error, int64_t now_ms)
 {
     memset(&answer, 0, sizeof answer);
     answer.kind = kind;
@@ -71,6 +72,11 @@ static void say(enum message_answer_kind kind, uint64_t token, enum err_kind err
     snprintf(answer.headers.subject, sizeof answer.headers.subject, "parsed");
     helper.in_flight--;
     intake_answered(&intake, &answer, now_ms);
+}
+
+static void say(enum message_answer_kind kind, uint64_t token, enum err_kind error, int64_t now_ms)
+{
+    answer_with(kind, token, error, now_ms);
     /* As at the end of a turn; each step was a transaction of its own. */
     intake_committed(&intake, now_ms);
     filing_hurry(&filing, now_ms);
@@ -301,6 +307,35 @@ static void a_row_whose_file_is_gone_is_given_up(void **state)
     assert_int_equal(intake_next_ms(&intake), INT64_MAX);
 }
 
+/* Answers of one turn come in any order, and of what they make due the oldest is to run first. */
+static void an_older_one_that_is_being_read_goes_first(void **state)
+{
+    struct bed *bed = *state;
+    struct runner runner = {.context = {.config = &bed->config, .index = &bed->index, .spool = &bed->spool}};
+    struct schedule schedule = {.next_ms = INT64_MAX};
+    struct arrival arrival = {.schedule = &schedule, .runner = &runner, .is_open = true};
+    uint64_t tokens[2];
+
+    intake.arrival = &arrival;
+    for (unsigned i = 0; i < 2; i++) {
+        (void)bed_put_message(bed, bed_id(i + 1), "a@example.com", NULL);
+        intake_arrived(&intake, bed_id(i + 1), 1000);
+        tokens[i] = asked();
+    }
+    answer_with(MESSAGE_PARSED, tokens[1], ERR_NONE, 2000);
+    assert_int_equal(runner.count, 0);
+    answer_with(MESSAGE_PARSED, tokens[0], ERR_NONE, 2000);
+    assert_int_equal(runner.count, 0);
+    assert_string_equal(bed_text(bed, "SELECT group_concat(state) FROM delivery"), "pending,pending");
+    intake_committed(&intake, 2000);
+    intake.queued = false;
+    (void)bed_put_message(bed, bed_id(3), "a@example.com", NULL);
+    intake_arrived(&intake, bed_id(3), 3000);
+    answer_with(MESSAGE_PARSED, asked(), ERR_NONE, 3000); /* nobody is before it */
+    assert_int_equal(runner.count, 1);
+    runner_free(&runner);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_intake, close_intake)
 
 int main(void)
@@ -316,6 +351,7 @@ int main(void)
         TEST(an_index_in_trouble_is_waited_for),
         TEST(what_the_helper_forgot_is_asked_again),
         TEST(a_row_whose_file_is_gone_is_given_up),
+        TEST(an_older_one_that_is_being_read_goes_first),
     };
 
     return cmocka_run_group_tests_name("intake", tests, NULL, NULL);
