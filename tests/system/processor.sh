@@ -69,6 +69,19 @@ equal "stopped by SIGTERM it exits with 0" "$?" 0
 equal "STOPPING=1 is the last" "$(tail -n 1 "$instance/notified")" STOPPING=1
 processor=
 
+# ---- in pieces -----------------------------------------------------------------------------------
+
+# Beside the programs, and where they are installed, a helper is looked for: not found, it would be missed for ever.
+for helper in headers mime; do
+    mkdir "$instance/no-$helper"
+    cp "$programs"/mailmill-{processor,headers,mime} "$instance/no-$helper"
+    rm "$instance/no-$helper/mailmill-$helper"
+    [ ! -e "/usr/lib/mailmill/mailmill-$helper" ] || continue
+    output=$(timeout 20 "$instance/no-$helper/mailmill-processor" -c "$instance/mailmill.conf" 2>&1 </dev/null)
+    equal "without mailmill-$helper it does not start" "$?" 75
+    matches "it says that it misses mailmill-$helper" "$output$(tail -n 1 "$instance/log")" "/mailmill-$helper: No such file"
+done
+
 # ---- one processor a spool -----------------------------------------------------------------------
 
 start_or_finish
