@@ -49,7 +49,7 @@ flood 1 sleep@example.com 1
 start_or_finish
 wait_for "SELECT count(*) = 1 FROM delivery WHERE state = 'running'" || fail "the first of many runs"
 sleep 0.5
-equal "while 10,000 wait for one, it makes no system call" "$(calls 2 "$processor" "$(launcher_pid)" "$(mime_pid)")" ""
+equal "while 10,000 wait for one, it makes no system call" "$(calls 2 "$processor" "$(launcher_pid)" "$(headers_pid)" "$(mime_pid)")" ""
 echo "with 10,000 deliveries waiting: $(peak "$processor") KiB"
 less "while 10,000 wait, memory is bounded" "$(peak "$processor")" $memory_max
 
@@ -66,7 +66,7 @@ echo "$burst files got their rows within $((SECONDS - begun)) s; $(sql "SELECT c
 less "meanwhile it runs what it has" 10 "$(sql "SELECT count(*) FROM delivery WHERE state = 'done'")"
 before=$(sql "SELECT count(*) FROM delivery WHERE state = 'done'")
 wait_for "SELECT count(*) > $before + 100 FROM delivery WHERE state = 'done'" || fail "it goes on and on"
-for pid in "$processor" "$(launcher_pid)" "$(mime_pid)"; do
+for pid in "$processor" "$(launcher_pid)" "$(headers_pid)" "$(mime_pid)"; do
     echo "in a flood: $(cat "/proc/$pid/comm") $(peak "$pid") KiB"
     less "in a flood the memory of $(cat "/proc/$pid/comm") is bounded" "$(peak "$pid")" $memory_max
 done

@@ -33,9 +33,9 @@ printf 'route "%s@example.com" {}\n' a b | instance_config
 takes "without a processor"
 
 processor_start || { fail "the processor starts"; finish; }
-kill -STOP "$(mime_pid)" # which the processor's own rows wait for
+kill -STOP "$(headers_pid)" # which the processor's own rows wait for
 takes "beside a processor"
-kill -CONT "$(mime_pid)"
+kill -CONT "$(headers_pid)"
 if strace -o /dev/null true 2>/dev/null; then
     traced "beside a processor"
     equal "which it asks, once" "$(grep -c 'connect.*index\.db-desk' "$instance/strace")" 1

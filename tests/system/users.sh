@@ -67,7 +67,8 @@ equal "the launcher stays root" "$(ids "$(launcher_pid)")" '0 0 0 0 some'
 equal "the main half becomes user" "$(ids "$processor")" "$nobody $nobody $nobody $nobody none"
 equal "with that user's groups" "$(awk '/^Groups/ { $1 = ""; print }' "/proc/$processor/status" | tr -d ' ')" \
     "$(id -G nobody | tr -d ' ')"
-equal "the reader of headers, too" "$(ids "$(mime_pid)")" "$nobody $nobody $nobody $nobody none"
+equal "the reader of headers, too" "$(ids "$(headers_pid)")" "$nobody $nobody $nobody $nobody none"
+equal "and the one behind it" "$(ids "$(mime_pid)")" "$nobody $nobody $nobody $nobody none"
 
 # identity ACCOUNT: what a handler of that account prints.
 identity() {
