@@ -41,7 +41,10 @@ static void free_of_work(struct intake_slot *slot)
     slot->in_use = slot->is_queued = false;
 }
 
-/* A message that can't be read now or ever. What is gone or broken for good must not be asked for again and again. */
+/*
+ * A message that can't be read now or ever. What is gone or broken for good must not be asked for again and again. Of
+ * one that is queued its deliveries will say so, if there is anything to be done.
+ */
 static void not_readable(struct intake *intake, const char *id, int64_t now_ms, struct err *err)
 {
     struct err second;
@@ -50,8 +53,10 @@ static void not_readable(struct intake *intake, const char *id, int64_t now_ms, 
         pause_intake(intake, now_ms, id, err);
         return;
     }
+    if (ledger_is_queued(intake->index, id, &second) == 1)
+        return;
     log_say(LOG_ERR, "%s: %s", id, err->text);
-    if (ledger_is_queued(intake->index, id, &second) != 1 && ledger_give_up(intake->index, id, now_ms, &second) != 0)
+    if (ledger_give_up(intake->index, id, now_ms, &second) != 0)
         pause_intake(intake, now_ms, id, &second);
 }
 

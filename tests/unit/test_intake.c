@@ -124,6 +124,7 @@ static void a_file_is_asked_about_and_queued(void **state)
     assert_int_equal(unlinkat(bed->spool.new, bed_id(1), 0), 0);
     intake_arrived(&intake, bed_id(1), 5000); /* or out again */
     assert_int_equal(asked(), 0);
+    assert_null(strstr(bed->log, "is not in the spool"));
     assert_int_equal(bed_number(bed, "SELECT queued_ms FROM message"), 2000);
 }
 
