@@ -331,11 +331,11 @@ static void go_on(struct engine *engine, int64_t now_ms)
     }
     if (engine->helper_ms == 0)
         intake_continue(&engine->intake, now_ms);
-    if (engine->intake.queued || engine->runner.changed) {
+    if (intake_has_queued(&engine->intake, now_ms) || engine->runner.changed) {
         schedule_disturb(&engine->schedule);
         retention_disturb(&engine->retention);
     }
-    engine->intake.queued = engine->runner.changed = false;
+    engine->runner.changed = false;
     if (engine->reloads == 0 && schedule_is_due(&engine->schedule, now_ms))
         schedule_pass(&engine->schedule, &engine->runner, now_ms);
     /* Deliveries that were settled without a run release those behind them. */

@@ -196,7 +196,7 @@ static bool wants_newer_config(struct intake *intake, const struct envelope *env
     return false;
 }
 
-/* Whether an older message is still being read: its answer may come in this turn, and then it goes first. */
+/* Whether an older message is still being read. */
 static bool has_older(const struct intake *intake, const struct intake_slot *slot)
 {
     for (size_t i = 0; i < MESSAGE_IN_FLIGHT_MAX; i++) {
@@ -208,15 +208,31 @@ static bool has_older(const struct intake *intake, const struct intake_slot *slo
     return false;
 }
 
+/* Whether it is known before an older one, and for a handler that takes them one by one: the older is to go first. */
+static bool is_early(const struct intake *intake, const struct intake_slot *slot)
+{
+    if (!has_older(intake, slot))
+        return false;
+    for (size_t i = 0; i < slot->envelope.recipient_count; i++) {
+        struct route_match match = route_find(intake->config, &slot->envelope.recipients[i]);
+
+        if (match.verdict == ROUTE_FOUND && match.route->handler_count > 0 &&
+            match.route->handlers[0].concurrency == 1)
+            return true;
+    }
+    return false;
+}
+
 /* Writes the message down: it is started at once, or queued. A message that breaks its parser is still delivered; it
  * only has no headers. */
 static int write_down(struct intake *intake, struct intake_slot *slot, const struct message_answer *answer,
                       int64_t now_ms, struct err *err)
 {
     bool is_parsed = answer->kind == MESSAGE_PARSED;
+    bool early = is_early(intake, slot);
     int started = 0;
 
-    if (intake->arrival != NULL && is_parsed && !intake->queued && !has_older(intake, slot))
+    if (intake->arrival != NULL && is_parsed && !early && !intake->queued && intake->early_ms == 0)
         started = arrival_start(intake->arrival, &slot->envelope, slot->size_bytes, &answer->headers, now_ms, err);
     slot->left = (struct ledger_tally){.waiting = started};
     if (started != 0)
@@ -224,7 +240,10 @@ static int write_down(struct intake *intake, struct intake_slot *slot, const str
     if (ledger_queue(intake->index, intake->config, &slot->envelope, slot->size_bytes,
                      is_parsed ? &answer->headers : NULL, is_parsed ? answer->digest : "", now_ms, err) != 0)
         return -1;
-    intake->queued = true;
+    if (!early)
+        intake->queued = true;
+    else if (intake->early_ms == 0)
+        intake->early_ms = now_ms + INTAKE_EARLY_MS;
     return ledger_tally(intake->index, slot->envelope.id, &slot->left, err);
 }
 
@@ -258,6 +277,16 @@ void intake_answered(struct intake *intake, const struct message_answer *answer,
             finish_slot(intake, &intake->slots[i], answer, now_ms);
 }
 
+bool intake_has_queued(struct intake *intake, int64_t now_ms)
+{
+    bool has_queued = intake->queued || (intake->early_ms != 0 && intake->early_ms <= now_ms);
+
+    if (has_queued)
+        intake->early_ms = 0;
+    intake->queued = false;
+    return has_queued;
+}
+
 void intake_committed(struct intake *intake, int64_t now_ms)
 {
     for (size_t i = 0; i < MESSAGE_IN_FLIGHT_MAX; i++) {
@@ -286,6 +315,7 @@ void intake_lost(struct intake *intake, int64_t now_ms)
 void intake_hurry(struct intake *intake)
 {
     intake->resume_ms = intake->resume_ms > 0 ? 1 : 0;
+    intake->early_ms = intake->early_ms > 0 ? 1 : 0;
 }
 
 void intake_forget(struct intake *intake)
@@ -300,8 +330,10 @@ void intake_forget(struct intake *intake)
 
 int64_t intake_next_ms(const struct intake *intake)
 {
-    if (!intake->has_backlog)
-        return INT64_MAX;
+    int64_t early_ms = intake->early_ms == 0 ? INT64_MAX : intake->early_ms;
+
     /* Nobody wakes us for the rest of a scan; for what waits for the helper, its answers do. */
-    return intake->needs_scan || intake->resume_ms > 0 ? intake->resume_ms : INT64_MAX;
+    if (intake->has_backlog && (intake->needs_scan || intake->resume_ms > 0) && intake->resume_ms < early_ms)
+        return intake->resume_ms;
+    return early_ms;
 }

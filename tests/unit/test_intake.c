@@ -63,7 +63,7 @@ static uint64_t asked(void)
     return frame_number(&frame);
 }
 
-static void answer_with(enum message_answer_kind kind, uint64_t token, enum err_kind error, int64_t now_ms)
+static void say(enum message_answer_kind kind, uint64_t token, enum err_kind error, int64_t now_ms)
 {
     memset(&answer, 0, sizeof answer);
     answer.kind = kind;
@@ -72,11 +72,6 @@ static void answer_with(enum message_answer_kind kind, uint64_t token, enum err_
     snprintf(answer.headers.subject, sizeof answer.headers.subject, "parsed");
     helper.in_flight--;
     intake_answered(&intake, &answer, now_ms);
-}
-
-static void say(enum message_answer_kind kind, uint64_t token, enum err_kind error, int64_t now_ms)
-{
-    answer_with(kind, token, error, now_ms);
     /* As at the end of a turn; each step was a transaction of its own. */
     intake_committed(&intake, now_ms);
     filing_hurry(&filing, now_ms);
@@ -308,7 +303,17 @@ static void a_row_whose_file_is_gone_is_given_up(void **state)
     assert_int_equal(intake_next_ms(&intake), INT64_MAX);
 }
 
-/* Answers of one turn come in any order, and of what they make due the oldest is to run first. */
+/* Puts and asks about the first and second message, or third and fourth, ... */
+static void ask_about_two(struct bed *bed, unsigned first, uint64_t tokens[2])
+{
+    for (unsigned i = 0; i < 2; i++) {
+        (void)bed_put_message(bed, bed_id(first + i), "a@example.com", NULL);
+        intake_arrived(&intake, bed_id(first + i), 1000);
+        tokens[i] = asked();
+    }
+}
+
+/* Some headers take longer to be read, and of what is due for a handler the oldest is to run first. */
 static void an_older_one_that_is_being_read_goes_first(void **state)
 {
     struct bed *bed = *state;
@@ -318,23 +323,46 @@ static void an_older_one_that_is_being_read_goes_first(void **state)
     uint64_t tokens[2];
 
     intake.arrival = &arrival;
-    for (unsigned i = 0; i < 2; i++) {
-        (void)bed_put_message(bed, bed_id(i + 1), "a@example.com", NULL);
-        intake_arrived(&intake, bed_id(i + 1), 1000);
-        tokens[i] = asked();
-    }
-    answer_with(MESSAGE_PARSED, tokens[1], ERR_NONE, 2000);
+    ask_about_two(bed, 1, tokens);
+    say(MESSAGE_PARSED, tokens[1], ERR_NONE, 2000);
+    assert_false(intake_has_queued(&intake, 2000));
+    assert_int_equal(intake_next_ms(&intake), 2000 + INTAKE_EARLY_MS);
+    say(MESSAGE_PARSED, tokens[0], ERR_NONE, 2001);
     assert_int_equal(runner.count, 0);
-    answer_with(MESSAGE_PARSED, tokens[0], ERR_NONE, 2000);
-    assert_int_equal(runner.count, 0);
-    assert_string_equal(bed_text(bed, "SELECT group_concat(state) FROM delivery"), "pending,pending");
-    intake_committed(&intake, 2000);
-    intake.queued = false;
-    (void)bed_put_message(bed, bed_id(3), "a@example.com", NULL);
-    intake_arrived(&intake, bed_id(3), 3000);
-    answer_with(MESSAGE_PARSED, asked(), ERR_NONE, 3000); /* nobody is before it */
+    assert_true(intake_has_queued(&intake, 2001));
+    assert_int_equal(intake_next_ms(&intake), INT64_MAX);
+    assert_false(intake_has_queued(&intake, 3000));
+    /* It is not waited for much longer. */
+    ask_about_two(bed, 3, tokens);
+    say(MESSAGE_PARSED, tokens[1], ERR_NONE, 4000);
+    assert_false(intake_has_queued(&intake, 4000 + INTAKE_EARLY_MS - 1));
+    assert_true(intake_has_queued(&intake, 4000 + INTAKE_EARLY_MS));
+    say(MESSAGE_PARSED, tokens[0], ERR_NONE, 4100); /* nobody is before it */
     assert_int_equal(runner.count, 1);
     runner_free(&runner);
+}
+
+static void several_at_a_time_have_no_order(void **state)
+{
+    struct bed *bed = *state;
+    uint64_t tokens[2];
+
+    bed->config.routes[1].handlers[0].concurrency = 2;
+    ask_about_two(bed, 1, tokens);
+    say(MESSAGE_PARSED, tokens[1], ERR_NONE, 2000);
+    assert_true(intake_has_queued(&intake, 2000));
+}
+
+static void an_early_one_does_not_wait_for_the_clock(void **state)
+{
+    struct bed *bed = *state;
+    uint64_t tokens[2];
+
+    ask_about_two(bed, 1, tokens);
+    say(MESSAGE_PARSED, tokens[1], ERR_NONE, 9000);
+    assert_false(intake_has_queued(&intake, 2000));
+    intake_hurry(&intake); /* it was set back */
+    assert_true(intake_has_queued(&intake, 2000));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_intake, close_intake)
@@ -353,6 +381,8 @@ int main(void)
         TEST(what_the_helper_forgot_is_asked_again),
         TEST(a_row_whose_file_is_gone_is_given_up),
         TEST(an_older_one_that_is_being_read_goes_first),
+        TEST(several_at_a_time_have_no_order),
+        TEST(an_early_one_does_not_wait_for_the_clock),
     };
 
     return cmocka_run_group_tests_name("intake", tests, NULL, NULL);
