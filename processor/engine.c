@@ -331,19 +331,24 @@ static void go_on(struct engine *engine, int64_t now_ms)
     }
     if (engine->helper_ms == 0)
         intake_continue(&engine->intake, now_ms);
-    if (engine->intake.wants_reload && engine->reloads == 0)
-        ask_for_reload(engine);
-    engine->intake.wants_reload = false;
-    if (engine->intake.queued || engine->runner.changed) {
+    if (intake_has_queued(&engine->intake, now_ms) || engine->runner.changed) {
         schedule_disturb(&engine->schedule);
         retention_disturb(&engine->retention);
     }
-    engine->intake.queued = engine->runner.changed = false;
+    engine->runner.changed = false;
     if (engine->reloads == 0 && schedule_is_due(&engine->schedule, now_ms))
         schedule_pass(&engine->schedule, &engine->runner, now_ms);
     /* Deliveries that were settled without a run release those behind them. */
     if (engine->runner.changed)
         schedule_disturb(&engine->schedule);
+}
+
+/* What was started in the turn has its handler's number from the configuration as it was, and is launched by now. */
+static void reload_if_wanted(struct engine *engine)
+{
+    if (engine->intake.wants_reload && engine->reloads == 0)
+        ask_for_reload(engine);
+    engine->intake.wants_reload = false;
 }
 
 /* In transactions of their own, of which each has an order of its own with the files that it is about. */
@@ -352,6 +357,7 @@ static void tidy(struct engine *engine, int64_t now_ms)
     write_set_back(engine, now_ms);
     if (engine->stopping)
         return;
+    reload_if_wanted(engine);
     rejections_continue(&engine->rejections, now_ms);
     retention_continue(&engine->retention, now_ms);
 }

@@ -78,6 +78,16 @@ static int take_up(struct engine *engine, struct err *err)
     return 0;
 }
 
+/* That the other one is there, too, is seen now: the helper could only end for want of it, again and again. */
+static int find_helper(struct engine *engine, struct err *err)
+{
+    char parts[sizeof engine->helper_path];
+
+    return program_find(MESSAGE_PARTS_PROGRAM, parts, sizeof parts, err) != 0
+               ? -1
+               : program_find(MESSAGE_PROGRAM, engine->helper_path, sizeof engine->helper_path, err);
+}
+
 int engine_open(struct engine *engine, struct config *config, const struct launcher *launcher, struct err *err)
 {
     *engine = (struct engine){.config = config, .launcher = launcher, .lock = -1, .signals = -1};
@@ -90,8 +100,7 @@ int engine_open(struct engine *engine, struct config *config, const struct launc
     wire(engine);
     if (take_signals(engine, err) != 0 || spool_open(&engine->spool, engine->spool_path, SPOOL_PROCESSOR, err) != 0 ||
         (engine->lock = lock_take(engine->spool.root, engine->spool.path, err)) < 0 ||
-        launcher_keep(launcher, engine->lock, err) != 0 ||
-        program_find(MESSAGE_PROGRAM, engine->helper_path, sizeof engine->helper_path, err) != 0 ||
+        launcher_keep(launcher, engine->lock, err) != 0 || find_helper(engine, err) != 0 ||
         message_start(&engine->helper, engine->helper_path, err) != 0 || take_up(engine, err) != 0)
         return -1;
     return 0;

@@ -41,7 +41,10 @@ static void free_of_work(struct intake_slot *slot)
     slot->in_use = slot->is_queued = false;
 }
 
-/* A message that can't be read now or ever. What is gone or broken for good must not be asked for again and again. */
+/*
+ * A message that can't be read now or ever. What is gone or broken for good must not be asked for again and again. Of
+ * one that is queued its deliveries will say so, if there is anything to be done.
+ */
 static void not_readable(struct intake *intake, const char *id, int64_t now_ms, struct err *err)
 {
     struct err second;
@@ -50,8 +53,10 @@ static void not_readable(struct intake *intake, const char *id, int64_t now_ms, 
         pause_intake(intake, now_ms, id, err);
         return;
     }
+    if (ledger_is_queued(intake->index, id, &second) == 1)
+        return;
     log_say(LOG_ERR, "%s: %s", id, err->text);
-    if (ledger_is_queued(intake->index, id, &second) != 1 && ledger_give_up(intake->index, id, now_ms, &second) != 0)
+    if (ledger_give_up(intake->index, id, now_ms, &second) != 0)
         pause_intake(intake, now_ms, id, &second);
 }
 
@@ -191,15 +196,43 @@ static bool wants_newer_config(struct intake *intake, const struct envelope *env
     return false;
 }
 
+/* Whether an older message is still being read. */
+static bool has_older(const struct intake *intake, const struct intake_slot *slot)
+{
+    for (size_t i = 0; i < MESSAGE_IN_FLIGHT_MAX; i++) {
+        const struct intake_slot *other = &intake->slots[i];
+
+        if (other->in_use && !other->is_queued && strcmp(other->envelope.id, slot->envelope.id) < 0)
+            return true;
+    }
+    return false;
+}
+
+/* Whether it is known before an older one, and for a handler that takes them one by one: the older is to go first. */
+static bool is_early(const struct intake *intake, const struct intake_slot *slot)
+{
+    if (!has_older(intake, slot))
+        return false;
+    for (size_t i = 0; i < slot->envelope.recipient_count; i++) {
+        struct route_match match = route_find(intake->config, &slot->envelope.recipients[i]);
+
+        if (match.verdict == ROUTE_FOUND && match.route->handler_count > 0 &&
+            match.route->handlers[0].concurrency == 1)
+            return true;
+    }
+    return false;
+}
+
 /* Writes the message down: it is started at once, or queued. A message that breaks its parser is still delivered; it
  * only has no headers. */
 static int write_down(struct intake *intake, struct intake_slot *slot, const struct message_answer *answer,
                       int64_t now_ms, struct err *err)
 {
     bool is_parsed = answer->kind == MESSAGE_PARSED;
+    bool early = is_early(intake, slot);
     int started = 0;
 
-    if (intake->arrival != NULL && is_parsed && !intake->queued)
+    if (intake->arrival != NULL && is_parsed && !early && !intake->queued && intake->early_ms == 0)
         started = arrival_start(intake->arrival, &slot->envelope, slot->size_bytes, &answer->headers, now_ms, err);
     slot->left = (struct ledger_tally){.waiting = started};
     if (started != 0)
@@ -207,7 +240,10 @@ static int write_down(struct intake *intake, struct intake_slot *slot, const str
     if (ledger_queue(intake->index, intake->config, &slot->envelope, slot->size_bytes,
                      is_parsed ? &answer->headers : NULL, is_parsed ? answer->digest : "", now_ms, err) != 0)
         return -1;
-    intake->queued = true;
+    if (!early)
+        intake->queued = true;
+    else if (intake->early_ms == 0)
+        intake->early_ms = now_ms + INTAKE_EARLY_MS;
     return ledger_tally(intake->index, slot->envelope.id, &slot->left, err);
 }
 
@@ -241,6 +277,16 @@ void intake_answered(struct intake *intake, const struct message_answer *answer,
             finish_slot(intake, &intake->slots[i], answer, now_ms);
 }
 
+bool intake_has_queued(struct intake *intake, int64_t now_ms)
+{
+    bool has_queued = intake->queued || (intake->early_ms != 0 && intake->early_ms <= now_ms);
+
+    if (has_queued)
+        intake->early_ms = 0;
+    intake->queued = false;
+    return has_queued;
+}
+
 void intake_committed(struct intake *intake, int64_t now_ms)
 {
     for (size_t i = 0; i < MESSAGE_IN_FLIGHT_MAX; i++) {
@@ -269,6 +315,7 @@ void intake_lost(struct intake *intake, int64_t now_ms)
 void intake_hurry(struct intake *intake)
 {
     intake->resume_ms = intake->resume_ms > 0 ? 1 : 0;
+    intake->early_ms = intake->early_ms > 0 ? 1 : 0;
 }
 
 void intake_forget(struct intake *intake)
@@ -283,8 +330,10 @@ void intake_forget(struct intake *intake)
 
 int64_t intake_next_ms(const struct intake *intake)
 {
-    if (!intake->has_backlog)
-        return INT64_MAX;
+    int64_t early_ms = intake->early_ms == 0 ? INT64_MAX : intake->early_ms;
+
     /* Nobody wakes us for the rest of a scan; for what waits for the helper, its answers do. */
-    return intake->needs_scan || intake->resume_ms > 0 ? intake->resume_ms : INT64_MAX;
+    if (intake->has_backlog && (intake->needs_scan || intake->resume_ms > 0) && intake->resume_ms < early_ms)
+        return intake->resume_ms;
+    return early_ms;
 }

@@ -12,7 +12,8 @@
 
 #include "processor/strays.h"
 
-/* Straight to the kernel: the C library keeps two signals to itself, which whoever started us may have left ignored.
+/*
+ * Straight to the kernel: the C library keeps two signals to itself, which whoever started us may have left ignored.
  */
 void spawn_ignore_none(void)
 {

@@ -5,13 +5,12 @@
  * there is nothing to do.
  *
  *     crew_open(&crew, &profile, job, NULL, &err);
- *     for (;;) {
- *         if (crew_is_idle(&crew))
- *             crew_prepare(&crew);
- *         ... poll each busy worker's socket for reading, until its deadline_ms; and for requests if crew_has_room()
- * ... worker = crew_ask(&crew, token, &request, &err); if (crew_take(worker, storage, sizeof storage, &answer, &err)
- * == 0) use the answer crew_release(worker);
- *     }
+ *     crew_prepare(&crew);                                   while crew_is_idle(&crew)
+ *     worker = crew_ask(&crew, token, &request, &err);       while crew_has_room(&crew)
+ *     ... poll worker->socket for reading, no longer than until worker->deadline_ms ...
+ *     if (crew_take(worker, storage, sizeof storage, &answer, &err) == 0)
+ *         use the answer
+ *     crew_release(worker);
  */
 #ifndef PROCESSOR_HEADERS_CREW_H
 #define PROCESSOR_HEADERS_CREW_H

@@ -45,7 +45,7 @@ static int serve(struct message_helper *mime, struct err *err)
     char path[4096];
     int status;
 
-    if (program_find("mailmill-mime", path, sizeof path, err) != 0 || message_start(mime, path, err) != 0)
+    if (program_find(MESSAGE_PARTS_PROGRAM, path, sizeof path, err) != 0 || message_start(mime, path, err) != 0)
         return -1;
     service.colleague = mime->socket;
     if (crew_open(&service.crew, &plain_profile, parse, NULL, err) != 0)

@@ -18,11 +18,15 @@ const struct sandbox_profile plain_profile = {
 
 /* ---- text ---- */
 
+enum { VALUE_MAX = 16 * 1024 }; /* of a header as written; from much longer ones GMime gets no more than a part */
+
 /* Unfolded, tabs made spaces, trimmed. False: it holds other controls or 8-bit text, or is too long for `kept`. */
 static bool unfold(struct span value, char kept[static MESSAGE_TEXT_SIZE])
 {
     size_t used = 0;
 
+    if (value.size > VALUE_MAX)
+        return false;
     for (size_t i = 0; i < value.size; i++) {
         char byte = value.data[i];
         bool is_line_end = byte == '\n' || (byte == '\r' && i + 1 < value.size && value.data[i + 1] == '\n');

@@ -1,5 +1,6 @@
 #include "processor/headers/service.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <string.h>
 #include <unistd.h>
@@ -44,6 +45,22 @@ static int send_failure(const struct service *service, uint64_t token, const str
 
 /* ---- requests ---- */
 
+/*
+ * To the colleague, which may have no room for more now: that fails this request alone, which is tried again. To wait
+ * would be to wait for each other, where it waits for us to take its answers.
+ */
+static int hand_on(const struct service *service, uint64_t token, const struct crew_request *request, struct err *err)
+{
+    struct err failure;
+
+    if (send_frame(service->colleague, token, request, err) == 0)
+        return 0;
+    if (err->number != EAGAIN)
+        return -1;
+    failure = *err;
+    return send_failure(service, token, &failure, err);
+}
+
 static int hand_on_message(const struct service *service, const struct worker *worker, struct err *err)
 {
     const uint64_t no_digest = 0;
@@ -52,7 +69,7 @@ static int hand_on_message(const struct service *service, const struct worker *w
                                          .fds = {worker->fd},
                                          .fd_count = 1};
 
-    return send_frame(service->colleague, worker->token, &request, err);
+    return hand_on(service, worker->token, &request, err);
 }
 
 static int give(struct service *service, uint64_t token, struct crew_request *request, struct err *err)
@@ -85,7 +102,7 @@ static int take_request(struct service *service, struct err *err)
         if (service->is_ours(&request))
             status = give(service, token, &request, err);
         else if (service->colleague >= 0)
-            status = send_frame(service->colleague, token, &request, err);
+            status = hand_on(service, token, &request, err);
         else
             status = err_set(err, ERR_PROTOCOL, "a request of type %u with %zu descriptors", request.type,
                              request.fd_count);

@@ -19,7 +19,7 @@
 struct service {
     struct crew crew;
     int requests;  /* the socket that the processor has the other end of */
-    int colleague; /* likewise of a program that does what this one's crew can't; -1: there is none */
+    int colleague; /* likewise of a program that does what this one's crew can't, not blocking; -1: there is none */
     /* Whether the crew does this. What it doesn't goes to the colleague; without one it is a protocol error. */
     bool (*is_ours)(const struct crew_request *request);
 };

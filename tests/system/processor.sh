@@ -19,10 +19,11 @@ SH
 mkfifo "$instance/seen/gate"
 seen=$instance/seen
 
-# config NAME: the handler of note@ is told NAME.
+# config NAME [ROUTE]: the handler of note@ is told NAME. A route of one's own is the first.
 config() {
     instance_config <<EOT
 max-runs = "100"
+${2-}
 max-header-size = "2M"
 route "note@example.com" { handler "x" { run = {"$instance/bin/note", "$1"} } }
 route "ok@example.com"   { handler "x" { run = {"$instance/bin/note", "ok"} } }
@@ -67,6 +68,19 @@ process_end "$processor"
 equal "stopped by SIGTERM it exits with 0" "$?" 0
 equal "STOPPING=1 is the last" "$(tail -n 1 "$instance/notified")" STOPPING=1
 processor=
+
+# ---- in pieces -----------------------------------------------------------------------------------
+
+# Beside the programs, and where they are installed, a helper is looked for: not found, it would be missed for ever.
+for helper in headers mime; do
+    mkdir "$instance/no-$helper"
+    cp "$programs"/mailmill-{processor,headers,mime} "$instance/no-$helper"
+    rm "$instance/no-$helper/mailmill-$helper"
+    [ ! -e "/usr/lib/mailmill/mailmill-$helper" ] || continue
+    output=$(timeout 20 "$instance/no-$helper/mailmill-processor" -c "$instance/mailmill.conf" 2>&1 </dev/null)
+    equal "without mailmill-$helper it does not start" "$?" 75
+    matches "it says that it misses mailmill-$helper" "$output$(tail -n 1 "$instance/log")" "/mailmill-$helper: No such file"
+done
 
 # ---- one processor a spool -----------------------------------------------------------------------
 
@@ -148,6 +162,27 @@ done
 equal "under reloads all of 300 deliveries are done" \
     "$(sql "SELECT count(*) FROM delivery WHERE handler IN ('a', 'b', 'c', 'd') AND state = 'done'")" 300
 equal "each by its own handler" "$(awk '$1 != $2' "$seen"/[abcd]+*.log | wc -l)" 0
+config fourth
+processor_await; processor_reload
+
+# A message to an address that only the file has makes the processor read it. What starts in the same turn is the
+# handler that it was before.
+config fourth "route \"new@example.com\" { handler \"y\" { run = {\"$instance/bin/note\", \"new\"} } }"
+: >"$seen/ok.log"
+headers=$(headers_pid)
+kill -STOP "$headers"
+submit asker@example.org ok@example.com <<<"Subject: by the old one"
+submit asker@example.org new@example.com <<<"Subject: by the new one"
+until_true test "$(sql "SELECT count(*) FROM message WHERE queued_ms IS NULL")" = 2
+sleep 0.3 # both are asked about by now
+kill -STOP "$processor"
+kill -CONT "$headers"
+sleep 0.3 # both are answered
+kill -CONT "$processor"
+ended new@example.com
+ended ok@example.com
+equal "in the turn that asks for a reload, the old one's handler runs" "$(cat "$seen/ok.log")" 'ok x 1'
+equal "the new one's after it" "$(cat "$seen/new.log")" 'new y 1'
 config fourth
 processor_await; processor_reload
 

@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "common/frame.h"
+#include "processor/arrival.h"
 #include "processor/intake.h"
 #include "processor/ledger.h"
 
@@ -118,6 +119,7 @@ static void a_file_is_asked_about_and_queued(void **state)
     assert_int_equal(unlinkat(bed->spool.new, bed_id(1), 0), 0);
     intake_arrived(&intake, bed_id(1), 5000); /* or out again */
     assert_int_equal(asked(), 0);
+    assert_null(strstr(bed->log, "is not in the spool"));
     assert_int_equal(bed_number(bed, "SELECT queued_ms FROM message"), 2000);
 }
 
@@ -301,6 +303,68 @@ static void a_row_whose_file_is_gone_is_given_up(void **state)
     assert_int_equal(intake_next_ms(&intake), INT64_MAX);
 }
 
+/* Puts and asks about the first and second message, or third and fourth, ... */
+static void ask_about_two(struct bed *bed, unsigned first, uint64_t tokens[2])
+{
+    for (unsigned i = 0; i < 2; i++) {
+        (void)bed_put_message(bed, bed_id(first + i), "a@example.com", NULL);
+        intake_arrived(&intake, bed_id(first + i), 1000);
+        tokens[i] = asked();
+    }
+}
+
+/* Some headers take longer to be read, and of what is due for a handler the oldest is to run first. */
+static void an_older_one_that_is_being_read_goes_first(void **state)
+{
+    struct bed *bed = *state;
+    struct runner runner = {.context = {.config = &bed->config, .index = &bed->index, .spool = &bed->spool}};
+    struct schedule schedule = {.next_ms = INT64_MAX};
+    struct arrival arrival = {.schedule = &schedule, .runner = &runner, .is_open = true};
+    uint64_t tokens[2];
+
+    intake.arrival = &arrival;
+    ask_about_two(bed, 1, tokens);
+    say(MESSAGE_PARSED, tokens[1], ERR_NONE, 2000);
+    assert_false(intake_has_queued(&intake, 2000));
+    assert_int_equal(intake_next_ms(&intake), 2000 + INTAKE_EARLY_MS);
+    say(MESSAGE_PARSED, tokens[0], ERR_NONE, 2001);
+    assert_int_equal(runner.count, 0);
+    assert_true(intake_has_queued(&intake, 2001));
+    assert_int_equal(intake_next_ms(&intake), INT64_MAX);
+    assert_false(intake_has_queued(&intake, 3000));
+    /* It is not waited for much longer. */
+    ask_about_two(bed, 3, tokens);
+    say(MESSAGE_PARSED, tokens[1], ERR_NONE, 4000);
+    assert_false(intake_has_queued(&intake, 4000 + INTAKE_EARLY_MS - 1));
+    assert_true(intake_has_queued(&intake, 4000 + INTAKE_EARLY_MS));
+    say(MESSAGE_PARSED, tokens[0], ERR_NONE, 4100); /* nobody is before it */
+    assert_int_equal(runner.count, 1);
+    runner_free(&runner);
+}
+
+static void several_at_a_time_have_no_order(void **state)
+{
+    struct bed *bed = *state;
+    uint64_t tokens[2];
+
+    bed->config.routes[1].handlers[0].concurrency = 2;
+    ask_about_two(bed, 1, tokens);
+    say(MESSAGE_PARSED, tokens[1], ERR_NONE, 2000);
+    assert_true(intake_has_queued(&intake, 2000));
+}
+
+static void an_early_one_does_not_wait_for_the_clock(void **state)
+{
+    struct bed *bed = *state;
+    uint64_t tokens[2];
+
+    ask_about_two(bed, 1, tokens);
+    say(MESSAGE_PARSED, tokens[1], ERR_NONE, 9000);
+    assert_false(intake_has_queued(&intake, 2000));
+    intake_hurry(&intake); /* it was set back */
+    assert_true(intake_has_queued(&intake, 2000));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_intake, close_intake)
 
 int main(void)
@@ -316,6 +380,9 @@ int main(void)
         TEST(an_index_in_trouble_is_waited_for),
         TEST(what_the_helper_forgot_is_asked_again),
         TEST(a_row_whose_file_is_gone_is_given_up),
+        TEST(an_older_one_that_is_being_read_goes_first),
+        TEST(several_at_a_time_have_no_order),
+        TEST(an_early_one_does_not_wait_for_the_clock),
     };
 
     return cmocka_run_group_tests_name("intake", tests, NULL, NULL);

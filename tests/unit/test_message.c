@@ -5,8 +5,10 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -197,6 +199,46 @@ static void a_reply_is_composed(void **state)
     assert_answered(MESSAGE_FAILED);
     assert_int_equal(answer.token, 2);
     assert_int_equal(answer.err.kind, ERR_PERMANENT);
+    (void)close(body);
+    (void)close(output);
+}
+
+/* The largest letters, for a program that does not take them now: there is room for some. The others are tried again.
+ */
+static void what_finds_no_room_fails_alone(void **state)
+{
+    static struct message_reply reply = {.from = "8ball@example.com", .to = "asker@example.org"};
+    unsigned failed = 0;
+    struct err err = {0};
+    int body = make_file(SPAN("Ja.\n"));
+    int output = make_file(SPAN(""));
+    pid_t mime;
+
+    (void)state;
+    headers_are_parsed(NULL);
+    mime = mime_pid();
+    assert_int_equal(kill(mime, SIGSTOP), 0);
+    memset(reply.subject, 's', MESSAGE_TEXT_MAX);
+    memset(reply.in_reply_to, 'i', MESSAGE_TEXT_MAX);
+    memset(reply.references, 'r', MESSAGE_TEXT_MAX);
+    memset(reply.message_id, 'm', MESSAGE_TEXT_MAX);
+    for (uint64_t token = 0; token < MESSAGE_IN_FLIGHT_MAX; token++)
+        while (message_ask_compose(&helper, token, &reply, body, output, &err) != 0) {
+            assert_int_equal(err.number, EAGAIN); /* mailmill-headers is about to take some */
+            (void)sched_yield();
+        }
+    while (failed == 0 || poll(&(struct pollfd){.fd = helper.socket, .events = POLLIN}, 1, 200) > 0) {
+        assert_answered(MESSAGE_FAILED);
+        assert_int_equal(answer.err.kind, ERR_TEMPORARY);
+        failed++;
+    }
+    assert_int_equal(kill(mime, SIGCONT), 0);
+    for (; failed < MESSAGE_IN_FLIGHT_MAX; failed++) {
+        assert_answered(MESSAGE_FAILED);
+        assert_int_equal(answer.err.kind, ERR_PERMANENT);
+    }
+    assert_false(message_is_busy(&helper));
+    headers_are_parsed(NULL);
     (void)close(body);
     (void)close(output);
 }
@@ -461,6 +503,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_not_plain_is_handed_on, start_helper, stop_helper),
         cmocka_unit_test_setup_teardown(the_loss_of_the_other_program_is_seen, start_helper, stop_helper),
         cmocka_unit_test_setup_teardown(a_reply_is_composed, start_helper, stop_helper),
+        cmocka_unit_test_setup_teardown(what_finds_no_room_fails_alone, start_helper, stop_helper),
         cmocka_unit_test_setup_teardown(many_are_in_flight, start_helper, stop_helper),
         cmocka_unit_test_setup_teardown(a_bad_file_fails_alone, start_helper, stop_helper),
         cmocka_unit_test_setup_teardown(the_loss_of_the_helper_is_seen, start_helper, stop_helper),

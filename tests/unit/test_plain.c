@@ -76,6 +76,7 @@ static void plain_values_are_kept_and_others_left(void **state)
 static void what_does_not_fit_is_left(void **state)
 {
     static char text[3 * MESSAGE_TEXT_SIZE];
+    static char blank[16 * 1024 + 1];
     char kept[MESSAGE_TEXT_SIZE];
 
     (void)state;
@@ -83,6 +84,11 @@ static void what_does_not_fit_is_left(void **state)
     assert_true(plain_value(NULL, READ_TEXT, (struct span){text, MESSAGE_TEXT_MAX}, kept));
     assert_int_equal(strlen(kept), MESSAGE_TEXT_MAX);
     assert_false(plain_value(NULL, READ_TEXT, (struct span){text, MESSAGE_TEXT_MAX + 1}, kept));
+    memset(blank, ' ', sizeof blank - 1);
+    blank[sizeof blank - 1] = 'a';
+    assert_true(plain_value(NULL, READ_TEXT, (struct span){blank + sizeof blank - 16384, 16384}, kept));
+    assert_string_equal(kept, "a");
+    assert_false(plain_value(NULL, READ_TEXT, (struct span){blank, sizeof blank}, kept));
     /* It grows by the spaces behind its commas. */
     for (size_t i = 0; i + 4 <= MESSAGE_TEXT_MAX; i += 4)
         memcpy(text + i, "a@b,", 4);
