@@ -14,7 +14,10 @@ run_make() {
 }
 files() { (cd "$place" && find . -type f -printf '%m %P\n' | sort -k 2); }
 
+# As root, careful about its own files.
+umask 077
 output=$(run_make install) || report "make install" "$output"
+report "folders are for all to read" "$(cd "$place" && find etc usr -type d ! -perm 755)"
 report "every script of the room is a handler, and so are those in C" "$(comm -3 <(ls "$build/handlers") <({
     find processor/handlers -type f ! -name '*.[ch]' -printf '%f\n'
     sed -n 's/^c_handlers = //p' Makefile | tr ' ' '\n'
