@@ -100,6 +100,8 @@ matches "the receiver's user can't read a message that was delivered" \
     "$(inside_as mailmill-rx cat "/var/spool/mailmill/cur/$delivered" 2>&1)" 'Permission denied'
 matches "nor look for it" "$(inside_as mailmill-rx ls /var/spool/mailmill/cur 2>&1)" 'Permission denied'
 matches "nor at what handlers made" "$(inside_as mailmill-rx ls /var/spool/mailmill/out 2>&1)" 'Permission denied'
+matches "nor leave a file where handlers are at home" \
+    "$(inside_as mailmill-rx touch "$(inside sh -c 'echo ~mailmill')/.gitconfig" 2>&1)" 'Permission denied'
 matches "nor become anybody" "$(inside_as mailmill-rx setpriv --reuid mailmill true 2>&1)" 'not permitted'
 
 # ---- the socket in place of xinetd ---------------------------------------------------------------

@@ -32,7 +32,7 @@ equal "the sample configuration is right" "$(inside mailmill check >/dev/null 2>
 
 # What stands where, as whose, with which rights. The programs' own files are root's, as a package's are.
 equal "every file's owner and mode" "$(inside sh -c 'cd / && find etc/mailmill etc/xinetd.d/mailmill var/spool/mailmill \
-    var/lib/mailmill usr/lib/mailmill usr/sbin/mailmill* usr/bin/mailmill lib/systemd/system/mailmill* \
+    var/lib/mailmill var/lib/mailmill-home usr/lib/mailmill usr/sbin/mailmill* usr/bin/mailmill lib/systemd/system/mailmill* \
     usr/lib/sysusers.d/mailmill.conf usr/lib/tmpfiles.d/mailmill.conf -printf "%m %u:%g %p\n"' |
     grep -vE ' usr/lib/mailmill/handlers/' | sort -k 3)" "755 root:root etc/mailmill
 644 root:root etc/mailmill/mailmill.conf
@@ -51,6 +51,7 @@ equal "every file's owner and mode" "$(inside sh -c 'cd / && find etc/mailmill e
 755 root:root usr/sbin/mailmill-processor
 755 root:root usr/sbin/mailmill-receiver
 2770 mailmill:mailmill var/lib/mailmill
+700 mailmill:mailmill var/lib/mailmill-home
 660 mailmill:mailmill var/lib/mailmill/index.db
 770 mailmill:mailmill var/lib/mailmill/index.db-desk
 660 mailmill:mailmill var/lib/mailmill/index.db-shm
