@@ -331,7 +331,7 @@ in_place = sed -e 's|/usr/sbin/mailmill|$(sbindir)/mailmill|g' -e 's|/usr/lib/ma
 	-e 's|/etc/mailmill|$(SYSCONFDIR)/mailmill|g' -e 's|/var/spool/mailmill|$(LOCALSTATEDIR)/spool/mailmill|g' \
 	-e 's|/var/lib/mailmill|$(LOCALSTATEDIR)/lib/mailmill|g' -e 's|/usr/share/doc/mailmill|$(docdir)|g'
 # $(call put,FILE,FOLDER,NAME), the same for a file that may have been edited, and $(call put_programs,FILES,FOLDER).
-# Folders are for all to read, whatever root's umask: the receiver reads the configuration, handlers' users run programs.
+# Folders are for all to read, whatever root's umask: others read the configuration and run the programs.
 put = @$(call put_file,$(1),$(DESTDIR)$(2),$(3))
 put_file = echo "  $(2)/$(3)" && (umask 022 && mkdir -p "$(2)") && $(in_place) $(1) > "$(2)/$(3).new" \
 	&& chmod 644 "$(2)/$(3).new" && mv "$(2)/$(3).new" "$(2)/$(3)"
