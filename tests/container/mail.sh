@@ -104,6 +104,24 @@ matches "nor leave a file where handlers are at home" \
     "$(inside_as mailmill-rx touch "$(inside sh -c 'echo ~mailmill')/.gitconfig" 2>&1)" 'Permission denied'
 matches "nor become anybody" "$(inside_as mailmill-rx setpriv --reuid mailmill true 2>&1)" 'not permitted'
 
+# ---- beside a mail server of the machine's own ---------------------------------------------------
+
+inside systemctl stop xinetd
+inside systemd-run --quiet --unit=own-server systemd-socket-activate --listen=127.0.0.1:25 /bin/cat
+inside_wait 20 sh -c 'ss -Hltn sport = :25 | grep -q .'
+service=$machine/root/etc/xinetd.d/mailmill
+cp "$service" "$machine/plain"
+sed -i 's/^    flags .*/    id = smtp6\n    flags = IPv6\n    interface = 2001:db8::2/' "$service"
+mv "$service" "${service}6"
+sed 's/^    flags .*/    flags = IPv4\n    interface = 192.0.2.2/' "$machine/plain" >"$service"
+inside systemctl start xinetd
+inside_wait 20 sh -c 'ss -Hltn sport = :25 | grep -qF 2001:db8::2'
+equal "xinetd takes the public addresses" "$(inside ss -Hltn sport = :25 | awk '{ print $4 }' | sort | xargs)" \
+    "127.0.0.1:25 192.0.2.2:25 [2001:db8::2]:25"
+inside systemctl stop own-server
+rm "${service}6"
+mv "$machine/plain" "$service"
+
 # ---- the socket in place of xinetd ---------------------------------------------------------------
 
 inside systemctl stop xinetd
@@ -151,6 +169,7 @@ inside mkdir -p /var/backups
 history_wait "SELECT count(*) = 0 FROM pending"
 everything=$(history 'SELECT message, handler, outcome, stdout FROM history ORDER BY time')
 succeeds "the backup is made" inside sh -e /root/backup
+equal "for root alone" "$(inside stat -c %a /var/backups/mailmill.db)" 600
 inside systemctl stop mailmill-receiver.socket mailmill-receiver.service mailmill-processor
 inside sh -c 'rm -rf /var/spool/mailmill/* /var/lib/mailmill/* && rsync -a /var/backups/mailmill-spool/ /var/spool/mailmill &&
     install -o mailmill -g mailmill -m 0660 /var/backups/mailmill.db /var/lib/mailmill/index.db'
