@@ -329,7 +329,11 @@ demo-stop:
 
 in_place = sed -e 's|/usr/sbin/mailmill|$(sbindir)/mailmill|g' -e 's|/usr/lib/mailmill|$(libexecdir)|g' \
 	-e 's|/etc/mailmill|$(SYSCONFDIR)/mailmill|g' -e 's|/var/spool/mailmill|$(LOCALSTATEDIR)/spool/mailmill|g' \
-	-e 's|/var/lib/mailmill|$(LOCALSTATEDIR)/lib/mailmill|g' -e 's|/usr/share/doc/mailmill|$(docdir)|g'
+	-e 's|/var/lib/mailmill|$(LOCALSTATEDIR)/lib/mailmill|g' -e 's|/usr/share/doc/mailmill|$(docdir)|g' \
+	-e 's|/var/log/mailmill|$(LOCALSTATEDIR)/log/mailmill|g' $(say_places)
+# The programs know the usual places: a configuration for others says them.
+say_places = $(if $(filter-out /var,$(LOCALSTATEDIR)),-e 's|^\#spool = |spool = |' -e 's|^\#index = |index = |') \
+	$(if $(filter-out /usr/lib/mailmill,$(libexecdir)),-e 's|^\#handlers = |handlers = |')
 # $(call put,FILE,FOLDER,NAME), the same for a file that may have been edited, and $(call put_programs,FILES,FOLDER).
 # Folders are for all to read, whatever root's umask: others read the configuration and run the programs.
 put = @$(call put_file,$(1),$(DESTDIR)$(2),$(3))

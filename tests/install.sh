@@ -46,6 +46,7 @@ $(for handler in "$build"/handlers/*; do echo "755 usr/lib/mailmill/handlers/${h
 644 usr/share/man/man8/mailmill-receiver.8
 EOT
 )"
+report "the configuration says nothing yet" "$(grep '^[a-z]' "$place/etc/mailmill/mailmill.conf")"
 report "no installed file names the place where it was built" "$(grep -rlF "$PWD" "$place/etc" "$place/usr" |
     while read -r file; do
         # Debugging symbols do.
@@ -71,7 +72,12 @@ EOT
 
 output=$(run_make install SYSCONFDIR=/opt/etc LOCALSTATEDIR=/opt/var)
 report "other folders are named in the files" \
-    "$(cd "$place" && grep -rnE '[ =](/etc|/var/(spool|lib))/mailmill' usr/lib/{systemd,tmpfiles.d} usr/share/man \
+    "$(cd "$place" && grep -rnE '[ =-](/etc|/var/(spool|lib|log))/mailmill' usr/lib/{systemd,tmpfiles.d} usr/share/man \
         opt/etc/xinetd.d)"
+report "and in the configuration, as programs know the usual ones" "$(diff <(grep '^[a-z]' "$place/opt/etc/mailmill/mailmill.conf") - <<'EOT'
+spool = "/opt/var/spool/mailmill"
+index = "/opt/var/lib/mailmill/index.db"
+EOT
+)"
 
 exit "$failed"

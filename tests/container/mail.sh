@@ -31,6 +31,7 @@ route "8ball@example.com" { handler "answer" { reply = {"8ball"} } }
 route "whoami@example.com" {
     handler "web"   { run = {"/usr/bin/id"} user = "www-data" }
     handler "plain" { run = {"/usr/bin/id"} }
+    handler "gains" { run = {"/bin/grep", "NoNewPrivs", "/proc/self/status"} }
 }
 route "fragile@example.com" { handler "file" { run = {"/usr/bin/test", "-e", "/srv/shown/go"} retry-first = "1h" } }
 CONFIG
@@ -77,6 +78,9 @@ equal "a handler runs as its user, with that one's groups" \
     "$(history "SELECT DISTINCT stdout FROM history WHERE handler = 'web'")" "uid=33(www-data) gid=33(www-data) groups=33(www-data)"
 matches "one that names none runs as the processor's" \
     "$(history "SELECT DISTINCT stdout FROM history WHERE handler = 'plain'")" '^uid=[0-9]+\(mailmill\) gid=[0-9]+\(mailmill\) groups=[0-9]+\(mailmill\)$'
+
+matches "and may start setuid programs, as a sendmail command may be one" \
+    "$(history "SELECT DISTINCT stdout FROM history WHERE handler = 'gains'")" '^NoNewPrivs:[[:space:]]+0$'
 
 # ---- trying again --------------------------------------------------------------------------------
 
