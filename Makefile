@@ -17,6 +17,7 @@ completiondir = $(PREFIX)/share/bash-completion/completions
 unitdir = $(PREFIX)/lib/systemd/system
 sysusersdir = $(PREFIX)/lib/sysusers.d
 tmpfilesdir = $(PREFIX)/lib/tmpfiles.d
+default_config = $(SYSCONFDIR)/mailmill/mailmill.conf
 
 # ---- variants ------------------------------------------------------------------------------------
 # A variant is the same rules with another BUILD, and with what sets it apart in VARIANT_FLAGS:
@@ -53,7 +54,8 @@ LAYOUT := $(shell $(CC) -Werror -fno-merge-constants -x c -c -o /dev/null /dev/n
 	echo -fno-merge-constants)
 HARDENING = -fstack-protector-strong -fstack-clash-protection -fPIE \
 	$(if $(filter x86_64 i%86,$(shell uname -m)),-fcf-protection)
-DEFINES = -D_GNU_SOURCE -DMAILMILL_VERSION='"$(VERSION)"' -DMAILMILL_LIBEXECDIR='"$(libexecdir)"'
+DEFINES = -D_GNU_SOURCE -DMAILMILL_VERSION='"$(VERSION)"' -DMAILMILL_LIBEXECDIR='"$(libexecdir)"' \
+	-DMAILMILL_CONFIG='"$(default_config)"'
 COMPILE = $(CC) -std=c17 $(DEFINES) -I. -I$(BUILD)/gen $(PKG_CFLAGS) $(WARNINGS) $(HARDENING) $(LAYOUT) -fno-common \
 	$(OPTIMISE) $(CFLAGS) $(VARIANT_FLAGS) $(if $(WERROR),-Werror)
 PIE = -pie

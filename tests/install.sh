@@ -70,10 +70,13 @@ report "make uninstall leaves the configuration alone" "$(diff <(files) - <<EOT
 EOT
 )"
 
-output=$(run_make install SYSCONFDIR=/opt/etc LOCALSTATEDIR=/opt/var)
+# The programs are those that are there, which go by another configuration.
+output=$(run_make install SYSCONFDIR=/opt/etc LOCALSTATEDIR=/opt/var default_config=/etc/mailmill/mailmill.conf)
 report "other folders are named in the files" \
     "$(cd "$place" && grep -rnE '[ =-](/etc|/var/(spool|lib|log))/mailmill' usr/lib/{systemd,tmpfiles.d} usr/share/man \
         opt/etc/xinetd.d)"
+report "and compiled into the programs" "$(make -n BUILD="$place/build" V=1 SYSCONFDIR=/opt/etc \
+    "$place/build/obj/processor/main.o" 2>&1 | grep -q 'MAILMILL_CONFIG=.*"/opt/etc/mailmill/mailmill.conf"' || echo no)"
 report "and in the configuration, as programs know the usual ones" "$(diff <(grep '^[a-z]' "$place/opt/etc/mailmill/mailmill.conf") - <<'EOT'
 spool = "/opt/var/spool/mailmill"
 index = "/opt/var/lib/mailmill/index.db"
