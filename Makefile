@@ -17,6 +17,7 @@ completiondir = $(PREFIX)/share/bash-completion/completions
 unitdir = $(PREFIX)/lib/systemd/system
 sysusersdir = $(PREFIX)/lib/sysusers.d
 tmpfilesdir = $(PREFIX)/lib/tmpfiles.d
+default_config = $(SYSCONFDIR)/mailmill/mailmill.conf
 
 # ---- variants ------------------------------------------------------------------------------------
 # A variant is the same rules with another BUILD, and with what sets it apart in VARIANT_FLAGS:
@@ -53,7 +54,8 @@ LAYOUT := $(shell $(CC) -Werror -fno-merge-constants -x c -c -o /dev/null /dev/n
 	echo -fno-merge-constants)
 HARDENING = -fstack-protector-strong -fstack-clash-protection -fPIE \
 	$(if $(filter x86_64 i%86,$(shell uname -m)),-fcf-protection)
-DEFINES = -D_GNU_SOURCE -DMAILMILL_VERSION='"$(VERSION)"' -DMAILMILL_LIBEXECDIR='"$(libexecdir)"'
+DEFINES = -D_GNU_SOURCE -DMAILMILL_VERSION='"$(VERSION)"' -DMAILMILL_LIBEXECDIR='"$(libexecdir)"' \
+	-DMAILMILL_CONFIG='"$(default_config)"'
 COMPILE = $(CC) -std=c17 $(DEFINES) -I. -I$(BUILD)/gen $(PKG_CFLAGS) $(WARNINGS) $(HARDENING) $(LAYOUT) -fno-common \
 	$(OPTIMISE) $(CFLAGS) $(VARIANT_FLAGS) $(if $(WERROR),-Werror)
 PIE = -pie
@@ -329,14 +331,19 @@ demo-stop:
 
 in_place = sed -e 's|/usr/sbin/mailmill|$(sbindir)/mailmill|g' -e 's|/usr/lib/mailmill|$(libexecdir)|g' \
 	-e 's|/etc/mailmill|$(SYSCONFDIR)/mailmill|g' -e 's|/var/spool/mailmill|$(LOCALSTATEDIR)/spool/mailmill|g' \
-	-e 's|/var/lib/mailmill|$(LOCALSTATEDIR)/lib/mailmill|g' -e 's|/usr/share/doc/mailmill|$(docdir)|g'
+	-e 's|/var/lib/mailmill|$(LOCALSTATEDIR)/lib/mailmill|g' -e 's|/usr/share/doc/mailmill|$(docdir)|g' \
+	-e 's|/var/log/mailmill|$(LOCALSTATEDIR)/log/mailmill|g' $(say_places)
+# The programs know the usual places: a configuration for others says them.
+say_places = $(if $(filter-out /var,$(LOCALSTATEDIR)),-e 's|^\#spool = |spool = |' -e 's|^\#index = |index = |') \
+	$(if $(filter-out /usr/lib/mailmill,$(libexecdir)),-e 's|^\#handlers = |handlers = |')
 # $(call put,FILE,FOLDER,NAME), the same for a file that may have been edited, and $(call put_programs,FILES,FOLDER).
+# Folders are for all to read, whatever root's umask: others read the configuration and run the programs.
 put = @$(call put_file,$(1),$(DESTDIR)$(2),$(3))
-put_file = echo "  $(2)/$(3)" && mkdir -p "$(2)" && $(in_place) $(1) > "$(2)/$(3).new" \
+put_file = echo "  $(2)/$(3)" && (umask 022 && mkdir -p "$(2)") && $(in_place) $(1) > "$(2)/$(3).new" \
 	&& chmod 644 "$(2)/$(3).new" && mv "$(2)/$(3).new" "$(2)/$(3)"
 put_new = @if [ -e "$(DESTDIR)$(2)/$(3)" ]; then echo "  $(DESTDIR)$(2)/$(3) is there and stays"; \
 	else $(call put_file,$(1),$(DESTDIR)$(2),$(3)); fi
-put_programs = @mkdir -p "$(DESTDIR)$(2)" && install -m 755 $(1) "$(DESTDIR)$(2)" && printf '  %s\n' \
+put_programs = @(umask 022 && mkdir -p "$(DESTDIR)$(2)") && install -m 755 $(1) "$(DESTDIR)$(2)" && printf '  %s\n' \
 	$(foreach program,$(notdir $(1)),"$(DESTDIR)$(2)/$(program)")
 
 # A man page stands in the room of what it describes, and goes to the folder of its section.

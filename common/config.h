@@ -30,7 +30,7 @@
 #include "common/err.h"
 #include "common/network.h"
 
-#define CONFIG_DEFAULT_PATH "/etc/mailmill/mailmill.conf"
+#define CONFIG_DEFAULT_PATH MAILMILL_CONFIG /* of the Makefile */
 
 enum {
     CONFIG_NAME_MAX = 64,      /* bytes in a handler's name: letters, digits, - and _ */

@@ -274,6 +274,22 @@ static void check_apart(const struct check *check, const char *index_folder)
     free(index);
 }
 
+/* What a receiver that was taken over leaves there, programs would find at home, and act on. */
+static void check_home(const struct check *check, const char *index_folder)
+{
+    char *home = check->own.uid == 0 ? check_real_path(check->account.home) : NULL;
+    char *index = check_real_path(index_folder);
+
+    if (home != NULL && index != NULL && is_inside(home, index))
+        config_error(
+            check->warnings, check->config->path, config_line(check->config->lines, "", "user"),
+            "user: %.40s is at home in %.100s, in the index's folder, where the receiver may make files, such "
+            "as a .gitconfig; give it another home (usermod --home)",
+            check->account.name, home);
+    free(home);
+    free(index);
+}
+
 static void check_folders(struct check *check)
 {
     char *index_folder = check_folder_of(check->config->index);
@@ -283,6 +299,7 @@ static void check_folders(struct check *check)
             check_spool(check);
             check_index(check, index_folder);
             check_log_file(check);
+            check_home(check, index_folder);
         }
         check_apart(check, index_folder);
     }

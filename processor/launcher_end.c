@@ -35,10 +35,21 @@ static struct run *run_of(struct launchpad *pad, pid_t pid)
     return NULL;
 }
 
+/*
+ * Whether nothing of it may go on. The sendmail command has taken the letter when it ends by itself; one such as
+ * Exim's leaves a process that delivers it, and would have the letter wait for hours in its queue if that were
+ * killed.
+ */
+static bool ends_whole(const struct run *run)
+{
+    return !run->is_sendmail || run->terminated;
+}
+
 /* Called while the program is a zombie: its number, and so its group's, can't have gone to another process. */
 static void program_ended(struct run *run, const siginfo_t *info)
 {
-    (void)kill(-run->pid, SIGKILL);
+    if (ends_whole(run))
+        (void)kill(-run->pid, SIGKILL);
     if (!run->terminated) {
         run->end = info->si_code == CLD_EXITED ? RUN_EXITED : RUN_SIGNALLED;
         run->end_number = info->si_status;
@@ -148,6 +159,6 @@ static void clear(struct launchpad *pad, struct run *run)
 void launchpad_clear(struct launchpad *pad)
 {
     for (size_t i = 0; i < pad->used; i++)
-        if (pad->runs[i].stage == RUN_CLEARED && !kill_strays(pad, &pad->runs[i]))
+        if (pad->runs[i].stage == RUN_CLEARED && !(ends_whole(&pad->runs[i]) && kill_strays(pad, &pad->runs[i])))
             clear(pad, &pad->runs[i]);
 }

@@ -132,7 +132,7 @@ void launchpad_start(struct launchpad *pad, struct frame_reader *frame, const in
         launchpad_answer_ended(pad, number, RUN_NOT_STARTED, EPERM);
         return;
     }
-    *run = (struct run){.number = number, .timeout_ms = order.timeout_ms};
+    *run = (struct run){.number = number, .timeout_ms = order.timeout_ms, .is_sendmail = handler == LAUNCH_SENDMAIL};
     if (start_program(pad, run, &order, &environment, fds, &err) != 0) {
         log_say(LOG_ERR, "%s", err.text);
         launchpad_answer_ended(pad, number, RUN_NOT_STARTED, err.number == 0 ? EINVAL : err.number);

@@ -30,6 +30,7 @@ struct run {
     int64_t timeout_ms;  /* what it had */
     int64_t deadline_ms; /* monotonic: when TERM is sent, then when KILL is */
     bool terminated;     /* TERM was sent */
+    bool is_sendmail;    /* what it leaves running when it ends by itself is a mail server at work, and goes on */
     enum run_end end;    /* why, once TERM was sent or the program has ended */
     int64_t end_number;
     uint64_t brand; /* its processes' brand and, as in their environment, mark: processor/strays.h */

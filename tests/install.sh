@@ -14,7 +14,10 @@ run_make() {
 }
 files() { (cd "$place" && find . -type f -printf '%m %P\n' | sort -k 2); }
 
+# As root, careful about its own files.
+umask 077
 output=$(run_make install) || report "make install" "$output"
+report "folders are for all to read" "$(cd "$place" && find etc usr -type d ! -perm 755)"
 report "every script of the room is a handler, and so are those in C" "$(comm -3 <(ls "$build/handlers") <({
     find processor/handlers -type f ! -name '*.[ch]' -printf '%f\n'
     sed -n 's/^c_handlers = //p' Makefile | tr ' ' '\n'
@@ -43,6 +46,7 @@ $(for handler in "$build"/handlers/*; do echo "755 usr/lib/mailmill/handlers/${h
 644 usr/share/man/man8/mailmill-receiver.8
 EOT
 )"
+report "the configuration says nothing yet" "$(grep '^[a-z]' "$place/etc/mailmill/mailmill.conf")"
 report "no installed file names the place where it was built" "$(grep -rlF "$PWD" "$place/etc" "$place/usr" |
     while read -r file; do
         # Debugging symbols do.
@@ -66,9 +70,17 @@ report "make uninstall leaves the configuration alone" "$(diff <(files) - <<EOT
 EOT
 )"
 
-output=$(run_make install SYSCONFDIR=/opt/etc LOCALSTATEDIR=/opt/var)
+# The programs are those that are there, which go by another configuration.
+output=$(run_make install SYSCONFDIR=/opt/etc LOCALSTATEDIR=/opt/var default_config=/etc/mailmill/mailmill.conf)
 report "other folders are named in the files" \
-    "$(cd "$place" && grep -rnE '[ =](/etc|/var/(spool|lib))/mailmill' usr/lib/{systemd,tmpfiles.d} usr/share/man \
+    "$(cd "$place" && grep -rnE '[ =-](/etc|/var/(spool|lib|log))/mailmill' usr/lib/{systemd,tmpfiles.d} usr/share/man \
         opt/etc/xinetd.d)"
+report "and compiled into the programs" "$(make -n BUILD="$place/build" V=1 SYSCONFDIR=/opt/etc \
+    "$place/build/obj/processor/main.o" 2>&1 | grep -q 'MAILMILL_CONFIG=.*"/opt/etc/mailmill/mailmill.conf"' || echo no)"
+report "and in the configuration, as programs know the usual ones" "$(diff <(grep '^[a-z]' "$place/opt/etc/mailmill/mailmill.conf") - <<'EOT'
+spool = "/opt/var/spool/mailmill"
+index = "/opt/var/lib/mailmill/index.db"
+EOT
+)"
 
 exit "$failed"

@@ -7,7 +7,7 @@ status=0
 # Not the tests: what an assertion of cmocka rules out is not ruled out for clang.
 mapfile -t sources < <(find common receiver processor tests/bench -name '*.c' | sort)
 read -ra gmime < <(pkg-config --cflags gmime-3.0 | sed 's/-I/-isystem /g')
-flags=(-std=c17 -D_GNU_SOURCE -DMAILMILL_VERSION='""' -DMAILMILL_LIBEXECDIR='""' -I. -Ibuild/gen "${gmime[@]}")
+flags=(-std=c17 -D_GNU_SOURCE -DMAILMILL_VERSION='""' -DMAILMILL_LIBEXECDIR='""' -DMAILMILL_CONFIG='""' -I. -Ibuild/gen "${gmime[@]}")
 
 echo "# clang-tidy"
 printf '%s\0' "${sources[@]}" |

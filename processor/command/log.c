@@ -107,18 +107,22 @@ static bool is_too_old(const struct stat *file, const char *id)
     return file->st_mtim.tv_sec < id_time_ms(id) / 1000 - 1;
 }
 
-/* Says that there is more, where the next file is there, and not to be read. */
-static void say_compressed(struct command_call *call, const struct search *search, unsigned number)
+/* Says that there is more, where file `number` is there, and not to be read; else false. */
+static bool say_compressed(struct command_call *call, const struct search *search, unsigned number)
 {
     struct stat status;
+    bool found = false;
 
     for (size_t i = 0; i < sizeof compressed / sizeof compressed[0]; i++) {
         char *path = name_file(call, number, compressed[i]);
 
-        if (path != NULL && stat(path, &status) == 0 && !is_too_old(&status, search->id))
+        if (path != NULL && stat(path, &status) == 0 && !is_too_old(&status, search->id)) {
             command_say(call, "%s may say more of it, and is not read, as it is compressed", path);
+            found = true;
+        }
         free(path);
     }
+    return found;
 }
 
 static int search_files(struct command_call *call, struct search *search, unsigned number, struct err *err);
@@ -164,7 +168,8 @@ static int search_files(struct command_call *call, struct search *search, unsign
             status = err_system(err, "log file %s", path);
         }
     } else {
-        say_compressed(call, search, number);
+        while (say_compressed(call, search, number))
+            number++;
     }
     free(path);
     return status;

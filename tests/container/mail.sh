@@ -31,6 +31,7 @@ route "8ball@example.com" { handler "answer" { reply = {"8ball"} } }
 route "whoami@example.com" {
     handler "web"   { run = {"/usr/bin/id"} user = "www-data" }
     handler "plain" { run = {"/usr/bin/id"} }
+    handler "gains" { run = {"/bin/grep", "NoNewPrivs", "/proc/self/status"} }
 }
 route "fragile@example.com" { handler "file" { run = {"/usr/bin/test", "-e", "/srv/shown/go"} retry-first = "1h" } }
 CONFIG
@@ -78,6 +79,9 @@ equal "a handler runs as its user, with that one's groups" \
 matches "one that names none runs as the processor's" \
     "$(history "SELECT DISTINCT stdout FROM history WHERE handler = 'plain'")" '^uid=[0-9]+\(mailmill\) gid=[0-9]+\(mailmill\) groups=[0-9]+\(mailmill\)$'
 
+matches "and may start setuid programs, as a sendmail command may be one" \
+    "$(history "SELECT DISTINCT stdout FROM history WHERE handler = 'gains'")" '^NoNewPrivs:[[:space:]]+0$'
+
 # ---- trying again --------------------------------------------------------------------------------
 
 machine_send fragile@example.com >/dev/null
@@ -100,7 +104,27 @@ matches "the receiver's user can't read a message that was delivered" \
     "$(inside_as mailmill-rx cat "/var/spool/mailmill/cur/$delivered" 2>&1)" 'Permission denied'
 matches "nor look for it" "$(inside_as mailmill-rx ls /var/spool/mailmill/cur 2>&1)" 'Permission denied'
 matches "nor at what handlers made" "$(inside_as mailmill-rx ls /var/spool/mailmill/out 2>&1)" 'Permission denied'
+matches "nor leave a file where handlers are at home" \
+    "$(inside_as mailmill-rx touch "$(inside sh -c 'echo ~mailmill')/.gitconfig" 2>&1)" 'Permission denied'
 matches "nor become anybody" "$(inside_as mailmill-rx setpriv --reuid mailmill true 2>&1)" 'not permitted'
+
+# ---- beside a mail server of the machine's own ---------------------------------------------------
+
+inside systemctl stop xinetd
+inside systemd-run --quiet --unit=own-server systemd-socket-activate --listen=127.0.0.1:25 /bin/cat
+inside_wait 20 sh -c 'ss -Hltn sport = :25 | grep -q .'
+service=$machine/root/etc/xinetd.d/mailmill
+cp "$service" "$machine/plain"
+sed -i 's/^    flags .*/    id = smtp6\n    flags = IPv6\n    interface = 2001:db8::2/' "$service"
+mv "$service" "${service}6"
+sed 's/^    flags .*/    flags = IPv4\n    interface = 192.0.2.2/' "$machine/plain" >"$service"
+inside systemctl start xinetd
+inside_wait 20 sh -c 'ss -Hltn sport = :25 | grep -qF 2001:db8::2'
+equal "xinetd takes the public addresses" "$(inside ss -Hltn sport = :25 | awk '{ print $4 }' | sort | xargs)" \
+    "127.0.0.1:25 192.0.2.2:25 [2001:db8::2]:25"
+inside systemctl stop own-server
+rm "${service}6"
+mv "$machine/plain" "$service"
 
 # ---- the socket in place of xinetd ---------------------------------------------------------------
 
@@ -149,6 +173,7 @@ inside mkdir -p /var/backups
 history_wait "SELECT count(*) = 0 FROM pending"
 everything=$(history 'SELECT message, handler, outcome, stdout FROM history ORDER BY time')
 succeeds "the backup is made" inside sh -e /root/backup
+equal "for root alone" "$(inside stat -c %a /var/backups/mailmill.db)" 600
 inside systemctl stop mailmill-receiver.socket mailmill-receiver.service mailmill-processor
 inside sh -c 'rm -rf /var/spool/mailmill/* /var/lib/mailmill/* && rsync -a /var/backups/mailmill-spool/ /var/spool/mailmill &&
     install -o mailmill -g mailmill -m 0660 /var/backups/mailmill.db /var/lib/mailmill/index.db'

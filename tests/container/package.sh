@@ -32,7 +32,7 @@ equal "the sample configuration is right" "$(inside mailmill check >/dev/null 2>
 
 # What stands where, as whose, with which rights. The programs' own files are root's, as a package's are.
 equal "every file's owner and mode" "$(inside sh -c 'cd / && find etc/mailmill etc/xinetd.d/mailmill var/spool/mailmill \
-    var/lib/mailmill usr/lib/mailmill usr/sbin/mailmill* usr/bin/mailmill lib/systemd/system/mailmill* \
+    var/lib/mailmill var/lib/mailmill-home usr/lib/mailmill usr/sbin/mailmill* usr/bin/mailmill lib/systemd/system/mailmill* \
     usr/lib/sysusers.d/mailmill.conf usr/lib/tmpfiles.d/mailmill.conf -printf "%m %u:%g %p\n"' |
     grep -vE ' usr/lib/mailmill/handlers/' | sort -k 3)" "755 root:root etc/mailmill
 644 root:root etc/mailmill/mailmill.conf
@@ -51,6 +51,7 @@ equal "every file's owner and mode" "$(inside sh -c 'cd / && find etc/mailmill e
 755 root:root usr/sbin/mailmill-processor
 755 root:root usr/sbin/mailmill-receiver
 2770 mailmill:mailmill var/lib/mailmill
+700 mailmill:mailmill var/lib/mailmill-home
 660 mailmill:mailmill var/lib/mailmill/index.db
 770 mailmill:mailmill var/lib/mailmill/index.db-desk
 660 mailmill:mailmill var/lib/mailmill/index.db-shm
@@ -78,17 +79,27 @@ inside sh -c 'rm /var/lib/mailmill/index.db*'
     inside_as mailmill sqlite3 /var/lib/mailmill/index.db >/dev/null
 inside chmod 660 /var/lib/mailmill/index.db
 
+# A receiver that accepts connections itself.
+sed -i 's/wait        = no/wait        = yes/' "$machine/root/etc/xinetd.d/mailmill"
+inside systemctl restart xinetd
+inside_wait 20 sh -c 'ss -Hltn sport = :25 | grep -q .'
+machine_send keep@example.com --quit-after EHLO >/dev/null
+matches "the old receiver waits for the next client" "$(inside sh -c 'readlink /proc/[0-9]*/exe')" '/mailmill-receiver'
+
 succeeds "the package is upgraded" machine_package "$version"
 equal "to this version" "$(inside mailmill --version)" "mailmill $version"
 equal "the processor runs again" "$(inside systemctl is-active mailmill-processor)" active
 succeeds "what waited is done" history_wait "SELECT count(*) = 1 FROM history WHERE outcome = 'done' AND subject = 'waiting'"
 equal "the history has this version's schema" "$(history 'PRAGMA user_version')" "$(find "$top/schema" -name '[0-9]*.sql' | wc -l)"
+succeeds "the old receiver has ended" inside_wait 20 sh -c '! readlink /proc/[0-9]*/exe | grep -q "mailmill-receiver (deleted)"'
+matches "the new one answers" "$(machine_send keep@example.com --quit-after RCPT)" '<-  250 2.1.5'
 matches "the configuration is the administrator's" "$(inside cat /etc/mailmill/mailmill.conf)" 'keep@example.com'
 
 # ---- removing ------------------------------------------------------------------------------------
 
 succeeds "the package is removed" inside apt-get -q -y remove mailmill
-equal "nothing of it runs" "$(inside pgrep -l mailmill)" ""
+succeeds "nothing of it runs" inside_wait 20 sh -c '! pgrep mailmill'
+equal "xinetd has let go of port 25" "$(inside ss -Hltn sport = :25)" ""
 equal "the mail is still there" "$(inside sh -c 'ls /var/spool/mailmill/cur | wc -l')" 1
 equal "the history is still there" "$(history "SELECT count(*) FROM message")" 1
 succeeds "the package is purged" inside env DEBIAN_FRONTEND=noninteractive apt-get -q -y purge mailmill

@@ -35,6 +35,8 @@ cat >"$seen/sent.$MAILMILL_DELIVERY.new"
 number=$(ls "$seen" | grep -c "^sent\.$MAILMILL_DELIVERY\.[0-9]")
 mv "$seen/sent.$MAILMILL_DELIVERY.new" "$seen/sent.$MAILMILL_DELIVERY.$((number + 1))"
 printf '%s\n' "$@" >"$seen/arguments"
+# As Exim does: it has the letter, and delivers it when nobody waits any more.
+[ ! -e "$seen/later" ] || { rm "$seen/later"; { sleep 2; echo delivered >"$seen/delivered"; } & }
 code=$(head -n 1 "$seen/sendmail.exit" 2>/dev/null)
 sed -i 1d "$seen/sendmail.exit" 2>/dev/null
 echo "sendmail says $code"
@@ -49,6 +51,7 @@ max-message-size = "2K"
 reply-limit = "2"
 route "ask@example.com"    { handler "answer" { reply = {"$instance/bin/answer"} retry-first = "1s" } }
 route "limit@example.com"  { handler "answer" { reply = {"$instance/bin/answer"} } }
+route "behind@example.com" { handler "answer" { reply = {"$instance/bin/answer"} } }
 route "silent@example.com" { handler "answer" { reply = {"$instance/bin/silent"} } }
 route "long@example.com"   { handler "answer" { reply = {"$instance/bin/long"} } handler "after" { run = {"$instance/bin/ran"} } }
 route "then@example.com" {
@@ -91,6 +94,14 @@ import email, email.policy, sys
 print(email.message_from_binary_file(open(sys.argv[1], "rb"), policy=email.policy.default).get_content().strip())' "$letter")" \
     'Answer 1 to: Grüße aus München?'
 equal "nothing is left in the outbox" "$(find "$instance/spool/out" -type f | wc -l)" 0
+
+# ---- sendmail that goes on behind our back ------------------------------------------------------
+
+touch "$seen/later"
+submit slow@example.org behind@example.com <<<"Subject: in the background"
+ended behind@example.com
+equal "a sendmail that has the letter is not waited for" "$(cat "$seen/delivered" 2>/dev/null)" ''
+succeeds "and what it does in the background is left alone" timeout 20 sh -c "until [ -s '$seen/delivered' ]; do sleep 0.1; done"
 
 # ---- sendmail in trouble -------------------------------------------------------------------------
 

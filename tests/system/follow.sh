@@ -126,7 +126,11 @@ third
 second
 first"
 : >"$instance/log.4.gz"
+: >"$instance/log.5.xz"
 exits "a compressed one is named" 0 'log\.4\.gz may say more of it, and is not read, as it is compressed' mailmill log "$id"
+exits "and so is the one before it" 0 'log\.5\.xz may say more of it' mailmill log "$id"
+touch -d '2001-01-01' "$instance/log.5.xz"
+equal "but none that ends before the message" "$(mailmill log "$id" 2>&1 | grep -c compressed)" 1
 touch -d '2001-01-01' "$instance/log.4.gz" "$instance/log.3"
 equal "those that end before the message are not read" "$(mailmill log "$id" 2>&1 | sed 's/ .*//')" "third
 second
@@ -140,7 +144,7 @@ second"
 ln "$instance/log.1" "$instance/log"
 equal "a file that has two names is read once" "$(mailmill log "$id" | sed 's/ .*//')" "third
 second"
-rm "$instance/log" "$instance"/log.[1-4]*
+rm "$instance/log" "$instance"/log.[1-5]*
 exits "a log file that is not there" 75 'log file .*No such file' mailmill log "$id"
 grep -v '^log-file' "$instance/mailmill.conf" >"$instance/no-log.conf"
 mkdir "$instance/bin"

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -147,14 +148,33 @@ static void the_log_file_must_be_the_processors_to_write(void **state)
     expect(mistakes(*state, "etc/conf", "logs/new"), "log-file: user nobody may not enter", "chmod a+x it");
 }
 
+static void nobody_is_at_home_where_the_receiver_writes(void **state)
+{
+    struct config config = {0};
+    struct config_errors errors = {0};
+    struct config_errors warnings = {0};
+    char text[1024], wanted[256];
+
+    snprintf(text, sizeof text, "hostname = mail.example.com user = nobody spool = %s/spool index = %s/index.db\n",
+             (const char *)*state, getpwnam("nobody")->pw_dir);
+    snprintf(wanted, sizeof wanted, "user: nobody is at home in %s, in the index's folder",
+             getpwnam("nobody")->pw_dir);
+    assert_int_equal(config_load_text(&config, support_path(*state, "etc/conf"), text, &errors), 0);
+    assert_int_equal(check_config(&config, &errors, &warnings), -1); /* there is no such folder */
+    assert_true(warnings.count > 0);
+    assert_non_null(strstr(warnings.list[0], wanted));
+    config_free(&config);
+    config_errors_free(&errors);
+    config_errors_free(&warnings);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, support_remove_folder)
     static const struct CMUnitTest tests[] = {
-        TEST(the_workdir_must_be_roots_or_sticky),
-        TEST(the_configuration_must_be_roots_alone),
-        TEST(a_link_to_the_configuration_counts_too),
-        TEST(the_log_file_must_be_the_processors_to_write),
+        TEST(the_workdir_must_be_roots_or_sticky),         TEST(the_configuration_must_be_roots_alone),
+        TEST(a_link_to_the_configuration_counts_too),      TEST(the_log_file_must_be_the_processors_to_write),
+        TEST(nobody_is_at_home_where_the_receiver_writes),
     };
 
     return geteuid() == 0 ? cmocka_run_group_tests(tests, NULL, NULL) : 0;
