@@ -116,7 +116,7 @@ void engine_close(struct engine *engine)
     runner_free(&engine->runner);
     intake_forget(&engine->intake);
     filing_free(&engine->filing);
-    message_stop(&engine->helper);
+    message_end(&engine->helper, 2 * MESSAGE_END_MS);
     watch_close(&engine->watch);
     clerk_close(&engine->clerk);
     rejections_close(&engine->rejections);

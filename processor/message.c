@@ -3,10 +3,13 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -163,6 +166,21 @@ void message_stop(struct message_helper *helper)
     while (waitpid(helper->pid, NULL, 0) < 0 && errno == EINTR)
         ;
     *helper = (struct message_helper){.socket = -1};
+}
+
+void message_end(struct message_helper *helper, int patience_ms)
+{
+    struct pollfd ended = {.events = POLLIN};
+
+    if (helper->pid == 0)
+        return;
+    (void)shutdown(helper->socket, SHUT_RDWR);
+    ended.fd = (int)syscall(SYS_pidfd_open, helper->pid, 0);
+    if (ended.fd >= 0) {
+        (void)poll(&ended, 1, patience_ms);
+        (void)close(ended.fd);
+    }
+    message_stop(helper);
 }
 
 bool message_is_busy(const struct message_helper *helper)

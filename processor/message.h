@@ -38,6 +38,7 @@ enum {
     MESSAGE_DIGEST_SIZE = 65,                         /* SHA-256 in hexadecimal digits, and the NUL */
     MESSAGE_IN_FLIGHT_MAX = 16,                       /* requests that may wait for their answers at once */
     MESSAGE_DEADLINE_MS = 10000,                      /* for one request, once it has begun */
+    MESSAGE_END_MS = 1000,                            /* what mailmill-mime is given to end; its parent twice that */
     MESSAGE_FRAME_SIZE = 10 * (MESSAGE_TEXT_MAX + 8), /* the largest frame: its type, a token, a digest, nine texts */
 };
 
@@ -102,6 +103,8 @@ __attribute__((warn_unused_result)) int message_start(struct message_helper *hel
                                                       struct err *err);
 /* Ends it and waits for that, which is short. A zeroed or stopped helper is fine. */
 void message_stop(struct message_helper *helper);
+/* The same, but it may end by itself, and with it all that it has started, within so many milliseconds. */
+void message_end(struct message_helper *helper, int patience_ms);
 
 /* As many requests as there may be are waiting for their answers. */
 bool message_is_busy(const struct message_helper *helper);

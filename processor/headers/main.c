@@ -64,7 +64,7 @@ int main(void)
     (void)clearenv();
     log_open("mailmill-headers", LOG_TO_STDERR, NULL);
     status = serve(&mime, &err);
-    message_stop(&mime);
+    message_end(&mime, MESSAGE_END_MS);
     if (status != 0)
         log_say(LOG_ERR, "%s", err.text);
     return status == 0 ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -318,6 +319,32 @@ static void the_helper_ends_with_its_socket(void **state)
     helper = (struct message_helper){.socket = -1};
 }
 
+/* It takes along what it has started: this process is where orphans come to. */
+static void the_helper_may_end_by_itself(void **state)
+{
+    struct err err = {0};
+    pid_t mime;
+
+    (void)state;
+    assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), 0);
+    assert_int_equal(message_start(&helper, PROGRAM, &err), 0);
+    headers_are_parsed(NULL);
+    message_end(&helper, 30000);
+    assert_int_equal(helper.pid, 0);
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+    /* One that does not is not waited for any longer. */
+    assert_int_equal(message_start(&helper, PROGRAM, &err), 0);
+    headers_are_parsed(NULL);
+    mime = mime_pid();
+    assert_int_equal(kill(helper.pid, SIGSTOP), 0);
+    message_end(&helper, 10);
+    assert_int_equal(helper.pid, 0);
+    assert_int_equal(waitpid(mime, NULL, 0), mime);
+    while (waitpid(-1, NULL, 0) > 0)
+        continue; /* workers */
+    assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0), 0);
+}
+
 static void a_missing_program_is_an_error(void **state)
 {
     size_t before = support_open_descriptors();
@@ -508,6 +535,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_bad_file_fails_alone, start_helper, stop_helper),
         cmocka_unit_test_setup_teardown(the_loss_of_the_helper_is_seen, start_helper, stop_helper),
         cmocka_unit_test(the_helper_ends_with_its_socket),
+        cmocka_unit_test(the_helper_may_end_by_itself),
         cmocka_unit_test(a_missing_program_is_an_error),
         cmocka_unit_test(the_program_is_found),
         cmocka_unit_test_setup_teardown(unclean_answers_are_failures, start_liar, end_liar),
