@@ -99,6 +99,7 @@ matches "the configuration is the administrator's" "$(inside cat /etc/mailmill/m
 
 succeeds "the package is removed" inside apt-get -q -y remove mailmill
 succeeds "nothing of it runs" inside_wait 20 sh -c '! pgrep mailmill'
+# shellcheck disable=SC2016 # expanded inside
 succeeds "xinetd has let go of port 25" inside_wait 20 sh -c '[ -z "$(ss -Hltn sport = :25)" ]'
 equal "the mail is still there" "$(inside sh -c 'ls /var/spool/mailmill/cur | wc -l')" 1
 equal "the history is still there" "$(history "SELECT count(*) FROM message")" 1
